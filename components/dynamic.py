@@ -1,0 +1,47 @@
+"""What our dynamic resources share: they speak on the terminal and to the Docker Engine."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from pulumi.dynamic import DiffResult, ReadResult, ResourceProvider
+
+# A provider is stored in the state by the path of its class: moving one breaks every stack.
+
+
+class Provider(ResourceProvider):
+    """A dynamic provider whose update is the same work as its create."""
+
+    serialize_as_secret_always = False  # it holds nothing but its own class
+
+    keys: tuple[str, ...] = ()
+    """The inputs whose change makes the work be done again."""
+
+    def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
+        """Changed if one of ``keys`` is, or a refresh found that the work is undone."""
+        changed = not _olds.get("done", False) or any(
+            _olds.get(key) != _news.get(key) for key in self.keys
+        )
+        return DiffResult(changes=changed)
+
+
+def done(props: Mapping[str, Any]) -> dict[str, Any]:
+    """Outputs of work that is done."""
+    return {**props, "done": True}
+
+
+def undone(id_: str, props: Mapping[str, Any]) -> ReadResult:
+    """A refresh found the work undone: the next ``up`` does it again."""
+    return ReadResult(id_, {**props, "done": False})
+
+
+def gone() -> ReadResult:
+    """A refresh found nothing: the next ``up`` makes it anew."""
+    return ReadResult("", {})
+
+
+def say(line: str) -> None:
+    """Tell the person at the terminal; Pulumi shows a dynamic provider's stderr live."""
+    print(line, file=sys.stderr, flush=True)

@@ -1,0 +1,61 @@
+"""Preflight: refuses what can't work before anything is started or taken away."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pulumi
+from pulumi.dynamic import CreateResult, Resource, UpdateResult
+
+from archi import preflight
+from archi.docker_engine import connect
+from archi.names import Names
+from archi.settings import GpuIds, Settings
+from components.dynamic import Provider, done
+
+
+class PreflightProvider(Provider):
+    """Checks on ``up`` alone: a preview asks nothing of the host."""
+
+    keys = ("ports", "gpu_ids", "image")
+
+    def create(self, props: dict[str, Any]) -> CreateResult:
+        """Check; raises ``PreflightError`` naming everything in the way."""
+        self._check(props)
+        return CreateResult(props["deployment"], done(props))
+
+    def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
+        """Check again what changed asks of the host."""
+        self._check(_news)
+        return UpdateResult(done(_news))
+
+    def _check(self, props: dict[str, Any]) -> None:
+        wanted = preflight.Preflight(
+            deployment=props["deployment"],
+            ports={key: int(port) for key, port in props["ports"].items()},
+            gpu_ids=GpuIds.model_validate(props["gpu_ids"]),
+            image=props["image"],
+        )
+        preflight.check(connect(), wanted)
+
+
+class Preflight(Resource, module="archi", name="Preflight"):
+    """The checks of one deployment; services depend on it."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        settings: Settings,
+        names: Names,
+        image: str,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        props = {
+            "deployment": names.deployment,
+            "ports": preflight.ports_of(settings),
+            "gpu_ids": str(settings.gpu_ids),
+            "image": image,
+            "done": None,
+        }
+        super().__init__(PreflightProvider(), name, props, opts)

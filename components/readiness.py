@@ -1,0 +1,81 @@
+"""The readiness gate: what depends on it starts when the service before it really answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pulumi
+from docker.errors import APIError, NotFound
+from pulumi.dynamic import CreateResult, ReadResult, Resource, UpdateResult
+
+from archi.docker_engine import connect
+from archi.readiness import VLLM_PHASES, Target, wait
+from components.dynamic import Provider, done, say, undone
+
+_PHASES = {"vllm-server": VLLM_PHASES}
+
+
+class ReadinessProvider(Provider):
+    """Waits by ``docker exec`` inside the container: one path for bridge, host mode and remote."""
+
+    keys = ("container", "probe", "warm_up", "timeout")
+
+    def create(self, props: dict[str, Any]) -> CreateResult:
+        """Wait until the service answers; raises ``NotReady`` with cause and mend."""
+        self._wait(props)
+        return CreateResult(props["service"], done(props))
+
+    def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
+        """The same, for a container that is new or was found dead."""
+        self._wait(_news)
+        return UpdateResult(done(_news))
+
+    def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
+        """Whether the service answers right now; a dead one makes the next ``up`` wait again."""
+        try:
+            container = connect().containers.get(props["container"])
+            answers = container.exec_run(list(props["probe"])).exit_code == 0
+        except (NotFound, APIError):
+            answers = False
+        return ReadResult(id_, done(props)) if answers else undone(id_, props)
+
+    def _wait(self, props: dict[str, Any]) -> None:
+        target = Target(
+            service=props["service"],
+            container=props["container"],
+            probe=props["probe"],
+            warm_up=props["warm_up"] or None,
+            phases=_PHASES.get(props["service"], ()),
+            timeout=float(props["timeout"]),
+        )
+        wait(connect(), target, say)
+
+
+class Readiness(Resource, module="archi", name="Readiness"):
+    """A gate for one container.
+
+    ``container`` is the container's id, so that a new container is waited for again.
+    """
+
+    container: pulumi.Output[str]
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        service: str,
+        container: pulumi.Input[str],
+        probe: tuple[str, ...],
+        timeout: int,
+        warm_up: tuple[str, ...] = (),
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        props = {
+            "service": service,
+            "container": container,
+            "probe": list(probe),
+            "warm_up": list(warm_up),
+            "timeout": timeout,
+            "done": None,
+        }
+        super().__init__(ReadinessProvider(), name, props, opts)

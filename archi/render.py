@@ -24,9 +24,8 @@ CHAT_PORT = 7861
 
 LOOPBACK = "127.0.0.1"
 
-VLLM_UID = 0
 CHAT_UID = 10001
-"""Who reads which file: with every capability dropped not even root reads another's 0400."""
+"""Who reads the chat application's secrets: all capabilities dropped, not even root does."""
 
 _SHUTDOWN_SECONDS = 20
 VLLM_STOP_GRACE_SECONDS = _SHUTDOWN_SECONDS + 10

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -22,6 +22,7 @@ MARKER = ".archi-complete.json"
 """Written last into a folder of weights: what is in it, with sizes."""
 
 _SCRIPTS = Path(__file__).parent.parent / "images" / "weights"
+_TOKEN_PATH = "/archi-weights/hf_token"  # noqa: S105 - a path
 _LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
 
@@ -58,7 +59,7 @@ class Request:
         target: folder in the volume of models, absolute as containers see it.
         origin: ``hub``, or ``packages`` for the model that the image itself carries.
         endpoint: a model hub other than Hugging Face's.
-        files_volume: name of the volume of files, where it holds a token for the hub.
+        token: for gated models on the hub.
     """
 
     deployment: str
@@ -68,7 +69,7 @@ class Request:
     target: str
     origin: str
     endpoint: str | None = None
-    files_volume: str | None = None
+    token: str | None = field(default=None, repr=False)
 
 
 def fetch(client: docker.DockerClient, request: Request, say: Callable[[str], None]) -> int:
@@ -109,7 +110,6 @@ def _one_shot(request: Request) -> OneShot:
     environment = {name: os.environ[name] for name in _PROXIES if name in os.environ}
     options: dict[str, object] = {"security_opt": ["no-new-privileges:true"]}
     uploads: dict[str, bytes] = {}
-    volumes = {MODELS_VOLUME: "/models"}
     script: list[str] = []  # by itself the image of packages makes its model's weights
     if request.origin == "hub":
         options["entrypoint"] = ["python3", "-u"]
@@ -122,16 +122,17 @@ def _one_shot(request: Request) -> OneShot:
             if urlsplit(request.endpoint).hostname in _LOOPBACK_HOSTS:
                 # "localhost" in the stack file means this host, not the container.
                 options["network_mode"] = "host"
-        if request.files_volume:
-            volumes[request.files_volume] = "/run/archi:ro"
-            environment["HF_TOKEN_PATH"] = "/run/archi/secrets/hf_token"  # noqa: S105 - a path
+        if request.token:
+            # A file, since the environment shows in `docker inspect`.
+            environment["HF_TOKEN_PATH"] = _TOKEN_PATH
+            uploads[_TOKEN_PATH] = request.token.encode()
     return OneShot(
         name=f"archi-weights-{request.deployment}",
         image=request.image,
         command=[*script, "--target", request.target],
         labels={"archi.deployment": request.deployment, "archi.role": "weights"},
         environment=environment,
-        volumes=volumes,
+        volumes={MODELS_VOLUME: "/models"},
         uploads=uploads,
         options=options,
     )

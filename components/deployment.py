@@ -53,11 +53,16 @@ class Deployment(pulumi.ComponentResource):
             opts=child(images.vllm),
         )
         network = Network("network", NetworkArgs(names), child(preflight))
-        files = Files("files", FilesArgs(settings, names, images.base_tag), child(images.base))
         weights = Weights(
             "weights",
             WeightsArgs(settings, names, images.weights_tag),
-            child(images.weights, files.written),
+            child(images.weights, preflight),
+        )
+        # After the weights: while they can't be had, the running assistant keeps its files.
+        files = Files(
+            "files",
+            FilesArgs(settings, names, images.base_tag, depends_on=[weights.downloaded]),
+            child(images.base),
         )
         vllm_server = VllmServer(
             "vllm-server",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,7 @@ class FilesProvider(Provider):
     be run again; this one fails, and the next ``up`` tries again.
     """
 
-    keys = ("deployment", "image", "volume", "files", "secrets", "generate", "writer")
+    keys = ("deployment", "image", "volume", "files", "generate", "writer")
 
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Write all files; raises ``FilesError``."""
@@ -56,7 +56,7 @@ class FilesProvider(Provider):
         return ReadResult(id_, props)
 
     def _write(self, props: dict[str, Any]) -> None:
-        files: dict[str, dict[str, Any]] = {**props["files"], **props["secrets"]}
+        files: dict[str, dict[str, Any]] = props["files"]
         manifest = {
             # What is None does not survive the way through Pulumi, and numbers come back as floats.
             "files": {
@@ -101,11 +101,15 @@ class WrittenFiles(Resource, module="archi", name="WrittenFiles"):
 
 @dataclass
 class FilesArgs:
-    """Inputs of :class:`Files`: settings, names, and the image whose Python writes."""
+    """Inputs of :class:`Files`: settings, names, and the image whose Python writes.
+
+    ``depends_on`` is what must have succeeded before running containers see new content.
+    """
 
     settings: Settings
     names: Names
     image: str
+    depends_on: list[pulumi.Resource] = field(default_factory=list)
 
 
 class Files(pulumi.ComponentResource):
@@ -128,17 +132,11 @@ class Files(pulumi.ComponentResource):
             file.path: {"content": file.content, "uid": file.uid}
             for file in render.files(args.settings)
         }
-        secrets: dict[str, Any] = {}
-        if args.settings.hf_token is not None:
-            token = args.settings.hf_token.get_secret_value()
-            secrets["secrets/hf_token"] = {"content": token, "uid": render.VLLM_UID}
         props = {
             "deployment": args.names.deployment,
             "image": args.image,
             "volume": args.names.files_volume,
             "files": files,
-            # Apart from the others, whose changes a preview shall show.
-            "secrets": pulumi.Output.secret(secrets) if secrets else {},
             "generate": render.GENERATED_SECRETS,
             "writer": _WRITER.read_text(),
             "done": None,
@@ -147,6 +145,6 @@ class Files(pulumi.ComponentResource):
             FilesProvider(),
             f"{name}-written",
             props,
-            pulumi.ResourceOptions(parent=self, depends_on=[self.volume]),
+            pulumi.ResourceOptions(parent=self, depends_on=[self.volume, *args.depends_on]),
         )
         self.register_outputs({})

@@ -23,7 +23,7 @@ _REQUEST = tuple(Request.__dataclass_fields__)
 class WeightsProvider(Provider):
     """Runs the container that brings them; what was there before stays on failure."""
 
-    # Not the image: the same weights by another fetcher are no reason to fetch again.
+    # Neither image nor token: the same weights brought otherwise are no reason to fetch again.
     keys = ("model", "revision", "target", "origin", "endpoint")
 
     def create(self, props: dict[str, Any]) -> CreateResult:
@@ -78,7 +78,9 @@ class Weights(pulumi.ComponentResource):
             "target": str(render.weights_path(settings)),
             "origin": settings.weights_from,
             "endpoint": str(settings.hf_endpoint) if settings.hf_endpoint else None,
-            "files_volume": args.names.files_volume if settings.hf_token else None,
+            "token": pulumi.Output.secret(settings.hf_token.get_secret_value())
+            if settings.hf_token
+            else None,
             "done": None,
         }
         self.downloaded = DownloadedWeights(

@@ -126,7 +126,11 @@ def test_our_own_images_are_tagged_by_content(deploy: Deploy) -> None:
 
 def test_a_token_for_the_hub_is_a_secret_and_in_no_container(deploy: Deploy) -> None:
     asked = deploy(hf_token="planted-value")
-    assert is_rpc_secret(asked["files-written"].inputs["secrets"])
-    assert "planted-value" in str(asked["files-written"].inputs["secrets"])
+    assert is_rpc_secret(asked["weights-downloaded"].inputs["token"])
     holding = {name for name, one in asked.items() if "planted-value" in str(one.inputs)}
-    assert holding == {"files-written"}
+    assert holding == {"weights-downloaded"}
+
+
+def test_files_change_only_once_the_weights_are_there(deploy: Deploy) -> None:
+    """Else a wrong model name would reach the chat application of a running assistant."""
+    assert "weights-downloaded" in depends_on(deploy(**OFFLINE), "files-written")

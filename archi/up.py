@@ -1,0 +1,258 @@
+"""``make up``: from a bare machine to an assistant that answers; ``make down`` takes it away.
+
+    python -m archi.up [--down | --only-machine | --only-toolchain]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+import docker
+import yaml
+from rich.console import Console
+
+from archi import docker_engine, docker_setup, project, pulumi_cli, smoke
+from archi.docker_engine import EngineUnavailable
+from archi.image_builds import ensure
+from archi.image_pull import pull
+from archi.images import Image, ImageError, Source, image, vllm_reference
+from archi.names import Names
+from archi.phases import Phase, Phases, duration
+from archi.preflight import PreflightError, port_problems, ports_of
+from archi.settings import Settings, SettingsError, from_mapping
+from archi.smoke import SmokeError
+from archi.stack_choice import Choice, choose
+
+_FAILURES = (
+    EngineUnavailable,
+    ImageError,
+    PreflightError,
+    SettingsError,
+    SmokeError,
+    pulumi_cli.Refused,
+)
+
+
+class UpError(Exception):
+    """A part of ``make up`` failed and has said why itself."""
+
+
+class Up:
+    """One run of ``make up``."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.phases = Phases(console)
+        self.begin = float(os.environ.get("ARCHI_BEGIN") or time.time())
+
+    def up(self) -> None:
+        """Everything, in order; what can run side by side does."""
+        choice = self._choice()
+        self.console.print(f"Stack [bold]{choice.stack}[/bold]: {choice.why}.")
+        settings = self._settings(choice.stack)
+        client = self._machine(settings.source)
+        self._ports(client, settings)
+        self._parts(client, settings)
+        pulumi = pulumi_cli.prepare(choice.stack)
+        pulumi_cli.ready(pulumi)
+        pulumi.output(["stack", "select", choice.stack])
+        changed = self._pulumi(pulumi)
+        endpoints = smoke.of_deployment(choice.stack)
+        with self.phases.shown(), self.phases.run("smoke test") as phase:
+            answer = smoke.run(endpoints, lambda line: self.phases.say(phase, line))
+        self._close(choice.stack, endpoints, answer, changed=changed)
+
+    def down(self) -> int:
+        """``pulumi destroy`` of the chosen stack."""
+        stack = self._choice().stack
+        pulumi = pulumi_cli.prepare(stack)
+        pulumi_cli.ready(pulumi)
+        code = pulumi.run(["destroy", "--yes", "--skip-preview", "--stack", stack])
+        if code == 0:
+            self.console.print(
+                f"{stack} is gone. Its conversations and the weights are kept in Docker volumes; "
+                "`make up` takes them up again."
+            )
+        return code
+
+    def only_machine(self) -> None:
+        """A running Docker Engine, toolchain and images, and no deployment."""
+        settings = self._settings(self._choice().stack)
+        self._parts(self._machine(settings.source), settings)
+
+    def toolchain(self) -> None:
+        """Pulumi and its plugins, beside the virtual environment's Python."""
+        installer = project.ROOT / "toolchain" / "install"
+        with self.phases.run("toolchain") as phase:
+            home = pulumi_cli.places()["PULUMI_HOME"]
+            found = self._command([str(installer)], phase, {"PULUMI_HOME": home})
+        link = Path(sys.prefix) / "toolchain"
+        target = found.strip().splitlines()[-1]
+        if not link.is_symlink() or os.readlink(link) != target:
+            fresh = link.with_name(f"toolchain.{os.getpid()}")
+            fresh.symlink_to(target)
+            fresh.replace(link)
+
+    def _choice(self) -> Choice:
+        remembered = pulumi_cli.selected_stack(project.ROOT)
+        return choose(os.environ.get("STACK"), remembered)
+
+    def _settings(self, stack: str) -> Settings:
+        path = project.stack_file(project.ROOT, stack)
+        if not path.exists():
+            raise pulumi_cli.Refused(pulumi_cli.no_such_stack(project.ROOT, stack))
+        config = (yaml.safe_load(path.read_text()) or {}).get("config") or {}
+        # A secret's value is for pulumi to open; here only the rest is looked at.
+        plain = {
+            key.removeprefix("archi:"): value
+            for key, value in config.items()
+            if key.startswith("archi:") and not (isinstance(value, dict) and "secure" in value)
+        }
+        return from_mapping(stack, plain)
+
+    def _machine(self, source: Source) -> docker.DockerClient:
+        """A running Docker Engine; says what it is about to install or start before it does."""
+        if commands := docker_setup.plan_install(source):
+            self.console.print("About to install on this machine:")
+            for command in commands:
+                self.console.print(f"  {' '.join(command)}", highlight=False, markup=False)
+            with self.phases.shown(), self.phases.run("install packages") as phase:
+                docker_setup.install(commands, self._sayer(phase))
+        if docker_engine.inspect_engine().state is docker_engine.State.NOT_RUNNING:
+            daemon = docker_setup.Daemon(log=project.home() / "dockerd.log")
+            self.console.print(f"About to start the Docker Engine (its log: {daemon.log}).")
+            with self.phases.shown(), self.phases.run("Docker Engine") as phase:
+                docker_setup.start(daemon, self._sayer(phase))
+        return docker_engine.connect()
+
+    def _ports(self, client: docker.DockerClient, settings: Settings) -> None:
+        if problems := port_problems(client, settings.name, ports_of(settings)):
+            raise PreflightError("\n".join(problems))
+
+    def _parts(self, client: docker.DockerClient, settings: Settings) -> None:
+        """Toolchain and images side by side: one keeps the cores busy, the other the network."""
+        with self.phases.shown(), ThreadPoolExecutor(max_workers=2) as pool:
+            toolchain = pool.submit(self.toolchain)
+            images = pool.submit(self._images, client, settings)
+            for part in (toolchain, images):
+                part.result()
+
+    def _images(self, client: docker.DockerClient, settings: Settings) -> None:
+        wanted: list[Image | str] = [image("base", settings.source)]
+        vllm = settings.services.vllm.image
+        if vllm is None and settings.source == "packages":
+            wanted.append(image("vllm-cpu", "packages"))
+        else:
+            wanted.append(vllm or vllm_reference(settings.source, gpu=bool(settings.gpu_ids)))
+        if settings.weights_from == "packages":
+            wanted.append(image("weights-smollm2", "packages"))
+        wanted.append(image("chat", settings.source))
+        for one in wanted:
+            name = one.name if isinstance(one, Image) else one
+            with self.phases.run(f"image {name}") as phase:
+                say = self._sayer(phase)
+                pull(client, one, say) if isinstance(one, str) else ensure(client, one, say)
+
+    def _pulumi(self, pulumi: pulumi_cli.Pulumi) -> bool:
+        """Run ``pulumi up`` in the foreground; gives whether it changed anything."""
+        begin = time.monotonic()
+        stack = str(pulumi.stack)
+        arguments = ["up", "--yes", "--skip-preview", "--refresh", "--stack", stack]
+        if pulumi.run(arguments) != 0:
+            raise UpError
+        self.phases.note("pulumi up", time.monotonic() - begin)
+        history = json.loads(
+            pulumi.output(["stack", "history", "--json", "--page-size", "1", "--stack", stack])
+        )
+        changes = history[0].get("resourceChanges") or {}
+        return bool(set(changes) - {"same"})
+
+    def _close(
+        self, stack: str, endpoints: smoke.Endpoints, answer: str, *, changed: bool
+    ) -> None:
+        say = partial(self.console.print, soft_wrap=True)
+        say()
+        for phase in self.phases.all:
+            if phase.elapsed >= 1:
+                say(f"  {phase.name:<28} {duration(phase.elapsed):>12}", highlight=False)
+        say(f"  {'all of it':<28} {duration(time.time() - self.begin):>12}", highlight=False)
+        say()
+        if not changed:
+            say("Nothing changed: the deployment was already as its stack file says.")
+        say(f"{endpoints.model} said: [italic]{answer}[/italic]", highlight=False)
+        say(f"\n[bold green]Chat:[/bold green] [link]{endpoints.chat_url}[/link]")
+        say(f"[bold]API:[/bold]  {endpoints.chat_url}/v1  (OpenAI-compatible)")
+        say(
+            "\nNext: open the chat in a browser.\n"
+            f"  Another model: edit stacks/Pulumi.{stack}.yaml, then `make up` again.\n"
+            f"  The model server at work: `docker logs -f {Names(stack).vllm_server}`.\n"
+            "  All of it away again: `make down`; conversations and weights stay.",
+            highlight=False,
+        )
+
+    def _sayer(self, phase: Phase) -> Callable[[str], None]:
+        return lambda line: self.phases.say(phase, line)
+
+    def _command(self, command: list[str], phase: Phase, environment: dict[str, str]) -> str:
+        """Run a command, its stderr as the phase's progress; gives its stdout."""
+        with subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=project.ROOT,
+            env={**os.environ, **environment},
+        ) as process:
+            said: list[str] = []
+            for line in process.stderr or ():
+                said.append(line.rstrip())
+                self.phases.say(phase, line.rstrip())
+            output = process.stdout.read() if process.stdout else ""
+        if process.returncode:
+            raise pulumi_cli.Refused("\n".join(said[-20:]))
+        return output
+
+
+def main() -> int:
+    """Entry point of ``python -m archi.up``."""
+    parser = argparse.ArgumentParser(prog="archi.up")
+    mode = parser.add_mutually_exclusive_group()
+    mode.add_argument("--down", action="store_true", help="destroy the chosen stack")
+    mode.add_argument("--only-machine", action="store_true", help="all but the deployment")
+    mode.add_argument("--only-toolchain", action="store_true", help="only pulumi and its plugins")
+    arguments = parser.parse_args()
+    console = Console(stderr=True)
+    run = Up(console)
+    try:
+        if arguments.down:
+            return run.down()
+        if arguments.only_machine:
+            run.only_machine()
+        elif arguments.only_toolchain:
+            with run.phases.shown():
+                run.toolchain()
+        else:
+            run.up()
+    except _FAILURES as failure:
+        console.print(f"\n[bold red]✗[/bold red] {type(failure).__name__}", end=": ")
+        console.print(str(failure), highlight=False, markup=False)
+        return 1
+    except UpError:
+        return 1
+    except KeyboardInterrupt:
+        console.print("\nBroken off. `make up` takes up the work where it stopped.")
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

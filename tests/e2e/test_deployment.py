@@ -1,0 +1,176 @@
+"""The life of a deployment on real Docker with real vLLM, as its owner sees it."""
+
+from __future__ import annotations
+
+import requests
+
+from tests.e2e.conftest import STACK, Assistant
+from tests.hub_server import HubServer
+
+
+def test_make_up_says_what_it_did_and_what_is_next(deployed: Assistant) -> None:
+    said = deployed.first_up
+    assert f"Stack {STACK}: STACK says so" in said
+    for phase in ("toolchain", "pulumi up", "smoke test", "all of it"):
+        assert phase in said
+    assert f"Chat: {deployed.url}" in said
+    assert "HuggingFaceTB/SmolLM2-135M-Instruct said: " in said
+    assert "vllm-server: loading the weights" in said
+    assert "vllm-server: ready" in said
+
+
+def test_a_second_make_up_says_that_nothing_changed(assistant: Assistant) -> None:
+    done = assistant.checkout.make("up", STACK=STACK)
+    assert done.returncode == 0, done.stdout
+    assert "Nothing changed" in done.stdout
+
+
+def test_up_again_changes_nothing(assistant: Assistant) -> None:
+    before = assistant.ids()
+    assistant.up()
+    assert assistant.changed() == {}
+    assert assistant.ids() == before
+
+
+def test_a_refresh_finds_no_difference(assistant: Assistant) -> None:
+    done = assistant.checkout.pulumi(
+        "refresh", "--yes", "--skip-preview", "--expect-no-changes", "--stack", STACK
+    )
+    assert done.returncode == 0, done.stdout
+    preview = assistant.checkout.pulumi("preview", "--expect-no-changes", "--stack", STACK)
+    assert preview.returncode == 0, preview.stdout
+
+
+def test_vllm_is_where_the_seed_says(assistant: Assistant) -> None:
+    listed = requests.get(f"http://localhost:{assistant.vllm_port}/v1/models", timeout=10).json()
+    assert [model["id"] for model in listed["data"]] == ["HuggingFaceTB/SmolLM2-135M-Instruct"]
+    inside = assistant.client.containers.get(assistant.names.chatbot).exec_run(
+        ["sh", "-c", "curl -fsS $VLLM_BASE_URL/models"]
+    )
+    assert inside.exit_code == 0
+    assert b"HuggingFaceTB/SmolLM2-135M-Instruct" in inside.output
+
+
+def test_nothing_listens_beyond_loopback(assistant: Assistant) -> None:
+    for name in (assistant.names.chatbot, assistant.names.vllm_server):
+        ports = assistant.client.containers.get(name).attrs["NetworkSettings"]["Ports"]
+        published = [bound["HostIp"] for bindings in ports.values() for bound in bindings or ()]
+        assert published == ["127.0.0.1"]
+
+
+def test_a_removed_server_is_brought_back_and_waited_for(assistant: Assistant) -> None:
+    chat = assistant.ids()["chatbot"]
+    assistant.client.containers.get(assistant.names.vllm_server).remove(force=True)
+    said = assistant.up("--refresh")
+    assert "vllm-server: ready" in said
+    assert assistant.ids()["chatbot"] == chat
+    assert assistant.complete("Say hello.")
+
+
+def test_a_change_of_the_chat_application_replaces_its_container_only(assistant: Assistant) -> None:
+    before = assistant.ids()
+    page = assistant.checkout.path / "chatbot" / "templates" / "index.html"
+    page.write_text(page.read_text() + "<!-- changed by a test -->\n")
+    assistant.up()
+    after = assistant.ids()
+    assert after["vllm-server"] == before["vllm-server"]
+    assert after["chatbot"] != before["chatbot"]
+    assert "changed by a test" in requests.get(assistant.url, timeout=10).text
+
+
+def test_destroy_leaves_only_data_and_up_takes_it_up_again(assistant: Assistant) -> None:
+    created = requests.post(
+        f"{assistant.url}/api/conversations", json={"title": "kept over a destroy"}, timeout=10
+    )
+    created.raise_for_status()
+    images = {image.id for image in assistant.client.images.list()}
+
+    done = assistant.checkout.make("down", STACK=STACK)
+    assert done.returncode == 0, done.stdout
+    label = {"label": f"archi.deployment={STACK}"}
+    assert assistant.ids() == {}
+    assert assistant.client.networks.list(filters=label) == []
+    left = {volume.name for volume in assistant.client.volumes.list(filters=label)}
+    names = assistant.names
+    assert left == {names.files_volume, names.conversations_volume, names.compile_cache_volume}
+
+    said = assistant.up()
+    assert "already there" in said  # the weights: nothing is downloaded a second time
+    assert {image.id for image in assistant.client.images.list()} == images
+    titles = [item["title"] for item in assistant.get("/api/conversations")["conversations"]]
+    assert "kept over a destroy" in titles
+
+
+def test_a_wrong_model_name_fails_while_the_assistant_goes_on(
+    assistant: Assistant, tmp_path_factory
+) -> None:
+    before = assistant.ids()
+    folder = tmp_path_factory.mktemp("hub")
+    (folder / "config.json").write_text("{}")
+    with HubServer(folder, "HuggingFaceTB/SmolLM2-135M-Instruct") as hub:
+        assistant.configure(
+            hf_endpoint=hub.endpoint,
+            services={"vllm": {"model": "HuggingFaceTB/SmolLM2-135M-Instrukt"}},
+        )
+        failed = assistant.checkout.up(STACK)
+    assert failed.returncode != 0
+    assert "HuggingFaceTB/SmolLM2-135M-Instrukt" in failed.stdout
+    assert "archi:services.vllm.model" in failed.stdout  # what to mend
+    assert assistant.ids() == before
+    assert assistant.get("/readyz")["ready"] is True
+    assert assistant.complete("Say hello.")
+
+    assistant.configure()
+    assistant.up()
+    assert assistant.ids() == before
+
+
+def test_a_model_that_packages_do_not_carry_is_refused_before_anything(
+    assistant: Assistant,
+) -> None:
+    before = assistant.ids()
+    assistant.configure(source="packages", services={"vllm": {"model": "Qwen/Qwen3-8B"}})
+    failed = assistant.checkout.up(STACK)
+    assert failed.returncode != 0
+    assert "archi:services.vllm.model: 'Qwen/Qwen3-8B' can't be had from packages" in failed.stdout
+    assert "Traceback" not in failed.stdout
+    assert assistant.ids() == before
+
+
+def test_a_server_that_cannot_start_fails_with_its_cause_and_is_mended_by_the_next_up(
+    assistant: Assistant,
+) -> None:
+    assistant.configure(services={"vllm": {"tool_parser": "hermess"}})
+    failed = assistant.checkout.up(STACK)
+    assert failed.returncode != 0
+    assert "vLLM knows no tool parser 'hermess'" in failed.stdout
+    assert "did you mean hermes?" in failed.stdout
+    server = assistant.client.containers.get(assistant.names.vllm_server)
+    assert server.status == "exited"  # not failing over and over
+
+    assistant.configure()
+    assistant.up()
+    assert assistant.complete("Say hello.")
+
+
+def test_a_taken_port_is_refused_with_who_holds_it(assistant: Assistant) -> None:
+    before = assistant.ids()
+    holder = assistant.client.containers.run(
+        assistant.client.containers.get(assistant.names.chatbot).image,
+        ["python", "-m", "http.server", "9000"],
+        name="archi-e2e-port-holder",
+        ports={"9000/tcp": ("127.0.0.1", None)},
+        detach=True,
+    )
+    try:
+        holder.reload()
+        port = int(holder.ports["9000/tcp"][0]["HostPort"])
+        assistant.configure(services={"chatbot": {"port": port}})
+        failed = assistant.checkout.up(STACK)
+    finally:
+        holder.remove(force=True)
+    assert failed.returncode != 0
+    assert f"Port {port} (archi:services.chatbot.port) is taken by container archi-e2e-port" in (
+        failed.stdout
+    )
+    assert assistant.ids() == before

@@ -44,6 +44,7 @@ class Engine:
         host: where it was looked for, as in DOCKER_HOST.
         version: of the Engine, such as ``28.2.2``; empty unless it answers.
         said: the error that it, or the way to it, gave; empty if it answers.
+
     """
 
     state: State
@@ -89,6 +90,7 @@ def connect(host: str | None = None) -> docker.DockerClient:
 
     Raises:
         EngineUnavailable: it does not answer; the text says what to run.
+
     """
     found, client = _ask(host)
     if client is None:
@@ -101,6 +103,7 @@ def inspect_engine(host: str | None = None) -> Engine:
 
     Args:
         host: as in DOCKER_HOST; by default what `connect` takes.
+
     """
     found, client = _ask(host)
     if client is not None:
@@ -114,6 +117,7 @@ def endpoint(environment: Mapping[str, str], config: Path) -> str:
     Args:
         environment: DOCKER_HOST and DOCKER_CONTEXT are read.
         config: docker's configuration folder, ``~/.docker``.
+
     """
     if host := environment.get("DOCKER_HOST"):
         return host

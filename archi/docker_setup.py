@@ -36,6 +36,7 @@ def plan_install(source: Source) -> list[list[str]]:
     Raises:
         EngineUnavailable: this machine is not ours to change (no apt, or no root); says what
             a person has to install.
+
     """
     wanted: list[str] = []
     if inspect_engine().state is State.NOT_INSTALLED:
@@ -71,6 +72,7 @@ def install(commands: Sequence[Sequence[str]], progress: Progress) -> None:
 
     Raises:
         EngineUnavailable: one failed; with its last line that says why.
+
     """
     for command in commands:
         progress(f"$ {' '.join(command)}")
@@ -98,6 +100,7 @@ class Daemon:
         host: the socket to listen on.
         pid_file: docker's own, which a daemon that was killed leaves behind.
         arguments: further ones.
+
     """
 
     log: Path
@@ -117,6 +120,7 @@ def start(daemon: Daemon, progress: Progress, *, systemd: bool | None = None) ->
     Raises:
         EngineUnavailable: it did not come up, with the daemon's own last error; or it needs
             root, with what to run.
+
     """
     found = inspect_engine(daemon.host)
     if found.usable:
@@ -202,6 +206,7 @@ def _as_root(purpose: str) -> list[str]:
 
     Raises:
         EngineUnavailable: neither root nor sudo without a password.
+
     """
     if os.geteuid() == 0:
         return []

@@ -73,6 +73,7 @@ def ensure(client: docker.DockerClient, image: Image, progress: Progress) -> str
 
     Raises:
         ImageError: the failing step, the last lines of its output, and the mend.
+
     """
     if found := _id(client, image.tag):
         return found
@@ -243,6 +244,7 @@ def _run(command: list[str], progress: Progress, lock: int) -> None:
 
     Raises:
         ImageError: it failed; with its last lines.
+
     """
     tail = deque[str](maxlen=_TAIL_LINES)
     with subprocess.Popen(

@@ -66,6 +66,7 @@ class ContextFile:
         path: below the build context, with ``/``.
         content: all of it.
         executable: the one permission that matters; others follow the builder's umask.
+
     """
 
     path: str
@@ -82,6 +83,7 @@ class Image:
         base: what it is built on: another image of ours, a public reference, or, for the root
             that debootstrap makes, the Debian suite.
         files: the build context, ``Dockerfile`` among them (not for the root).
+
     """
 
     name: str
@@ -140,6 +142,7 @@ def image(kind: Kind, source: Source, root: Path | None = None) -> Image:
 
     Raises:
         ImageError: the source has no such image, or files of it are missing.
+
     """
     root = root or Path(__file__).resolve().parent.parent
     if source == "registry" and kind in ("rootfs", "vllm-cpu", "weights-smollm2"):
@@ -168,6 +171,7 @@ def vllm_reference(source: Source, *, gpu: bool) -> str:
 
     Raises:
         ImageError: a GPU is asked for, and the source is ``packages``.
+
     """
     if source == "registry":
         return VLLM_GPU_IMAGE if gpu else VLLM_CPU_IMAGE
@@ -186,6 +190,7 @@ def ca_bundle() -> bytes:
 
     Raises:
         ImageError: no such file, or no certificate in it.
+
     """
     named = [(name, os.environ[name]) for name in _CA_VARIABLES if os.environ.get(name)]
     places = named[:1] or [("", path) for path in _CA_FILES if Path(path).exists()]
@@ -212,6 +217,7 @@ def _context(folder: Path) -> tuple[ContextFile, ...]:
 
     Raises:
         ImageError: no Dockerfile there.
+
     """
     if not (folder / "Dockerfile").is_file():
         raise ImageError(f"{folder / 'Dockerfile'} is missing: run this from a whole checkout")

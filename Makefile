@@ -20,6 +20,7 @@ down: venv ## take it away again; conversations and weights stay
 
 test: venv ## the whole test suite, on real Docker with real vLLM
 	@$(BIN)/python -m archi.up --only-machine
+	@scripts/dev/install_test_tools.sh
 	@$(BIN)/python -m pytest
 
 unit: venv ## the tests that need no Docker

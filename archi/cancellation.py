@@ -12,7 +12,7 @@ from pathlib import Path
 VARIABLE = "ARCHI_CANCEL_FILE"
 
 
-class Cancelled(Exception):  # noqa: N818 - it is no error
+class Cancelled(Exception):
     """The user broke off."""
 
     def __str__(self) -> str:

@@ -25,6 +25,7 @@ class Diagnosis:
         what: one sentence on what happened.
         mend: one sentence on what to change.
         evidence: the line of the log that says so; empty where there is none.
+
     """
 
     cause: str
@@ -215,7 +216,9 @@ _HIDES_THE_CAUSE = re.compile(
     r"|^usage:|leaked \w+ objects|For further information visit",
     re.IGNORECASE,
 )
-_SAYS_ERROR = re.compile(r"\b\w*(Error|Exception|Exit)\b\s*(:|\()|\berror:|\bfatal\b|\bfailed\b", re.I)
+_SAYS_ERROR = re.compile(
+    r"\b\w*(Error|Exception|Exit)\b\s*(:|\()|\berror:|\bfatal\b|\bfailed\b", re.I
+)
 
 
 def clean(line: str) -> str:
@@ -232,6 +235,7 @@ def diagnose(
         lines: the log's last lines, as the container wrote them.
         exit_code: the container's, None where it is not known.
         out_of_memory: whether the kernel's OOM killer ended it (Docker's ``OOMKilled``).
+
     """
     cleaned = _errors(lines)
     for rule in _RULES:

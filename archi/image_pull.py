@@ -20,6 +20,7 @@ def pull(client: docker.DockerClient, reference: str, progress: Callable[[str], 
 
     Raises:
         ImageError: the registry can't be reached or has no such image.
+
     """
     try:
         client.images.get(reference)
@@ -38,7 +39,9 @@ def pull(client: docker.DockerClient, reference: str, progress: Callable[[str], 
             elif event.get("status") in ("Download complete", "Pull complete"):
                 total = layers.get(event["id"], (0, 0))[1]
                 layers[event["id"]] = (total, total)
-            done, total = (sum(part) for part in zip(*layers.values(), strict=True)) if layers else (0, 0)
+            done, total = (
+                (sum(part) for part in zip(*layers.values(), strict=True)) if layers else (0, 0)
+            )
             progress(f"pulling {reference}: {done / 1e9:.2f} of {total / 1e9:.2f} GB")
     except APIError as error:
         raise _failure(reference, str(error.explanation)) from None

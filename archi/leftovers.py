@@ -21,19 +21,20 @@ def mend(pulumi: Pulumi) -> None:
     """
     if pulumi.backend is None or pulumi.stack is None:
         return
-    dead = remove_dead_locks(pulumi.backend / ".pulumi" / "locks", pulumi.stack)
+    locks = pulumi.backend / ".pulumi" / "locks"
+    dead = remove_dead_locks(locks, pulumi.stack)
     for pid in dead:
         _say(f"An earlier run (process {pid}) was killed; its lock on {pulumi.stack} is removed.")
     state = _state(pulumi)
-    if state is None:
-        return
-    if _locked(pulumi.backend / ".pulumi" / "locks", pulumi.stack):
+    if _locks(locks, pulumi.stack):
         return  # somebody is at work: what looks left over may be theirs
-    if pending := _pending(state):
+    pending = _pending(state)
+    if pending:
         _say(f"An earlier run was killed while it made {', '.join(pending)}; it is made anew.")
         _drop_pending(pulumi)
-    for name in remove_unknown_containers(pulumi.stack, json.dumps(state)):
-        _say(f"Container {name} of an earlier, killed run is removed; it is made anew.")
+    if dead or pending:
+        for name in remove_unknown_containers(pulumi.stack, json.dumps(state)):
+            _say(f"Container {name} of an earlier, killed run is removed; it is made anew.")
 
 
 def remove_dead_locks(folder: Path, stack: str) -> list[int]:
@@ -55,6 +56,7 @@ def remove_unknown_containers(deployment: str, state: str) -> list[str]:
     Args:
         deployment: whose.
         state: the stack's state as text; a container's full id in it means it is known.
+
     """
     from docker.errors import DockerException
 
@@ -69,9 +71,9 @@ def remove_unknown_containers(deployment: str, state: str) -> list[str]:
             all=True, filters={"label": f"{LABEL_DEPLOYMENT}={deployment}"}
         )
         for container in labelled:
-            if container.id not in state:
+            if str(container.id) not in state:
                 container.remove(force=True)
-                removed.append(container.name)
+                removed.append(str(container.name))
     return removed
 
 
@@ -81,10 +83,6 @@ def _locks(folder: Path, stack: str) -> list[tuple[Path, dict[str, Any]]]:
         with contextlib.suppress(OSError, ValueError):
             found.append((lock, json.loads(lock.read_text())))
     return found
-
-
-def _locked(folder: Path, stack: str) -> bool:
-    return bool(_locks(folder, stack))
 
 
 def _alive(pid: int) -> bool:
@@ -97,14 +95,14 @@ def _alive(pid: int) -> bool:
     return True
 
 
-def _state(pulumi: Pulumi) -> dict[str, Any] | None:
+def _state(pulumi: Pulumi) -> dict[str, Any]:
+    """The stack's state; empty where it has none yet."""
     assert pulumi.backend is not None  # noqa: S101 - mend() has looked
     path = pulumi.backend / ".pulumi" / "stacks" / "archi" / f"{pulumi.stack}.json"
-    try:
+    with contextlib.suppress(OSError, ValueError):
         state: dict[str, Any] = json.loads(path.read_text())
-    except (OSError, ValueError):
-        return None
-    return state
+        return state
+    return {}
 
 
 def _pending(state: dict[str, Any]) -> list[str]:

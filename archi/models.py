@@ -42,6 +42,7 @@ class ModelFacts:
         chat_template: file of ours under ``images/templates`` for ``--chat-template``,
             or None where the model's own template already speaks the parser's format.
         known: False where the family is unknown and the parser is an assumption.
+
     """
 
     tool_parser: str

@@ -27,6 +27,7 @@ class OneShot:
         uploads: absolute path to content, written before the start, readable by root alone.
         volumes: volume name to mount path, ``:ro`` behind it for read-only.
         options: further keyword arguments of docker-py's ``containers.create``.
+
     """
 
     name: str
@@ -57,6 +58,7 @@ def run(
     Raises:
         Cancelled: the user broke off; the container was stopped.
         docker.errors.APIError: Docker refused to create or start it.
+
     """
     remove(client, what.name)
     container = client.containers.create(

@@ -105,5 +105,3 @@ def duration(seconds: float) -> str:
 
 def _escape(text: str) -> str:
     return text.replace("[", "\\[")
-
-

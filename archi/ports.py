@@ -24,6 +24,7 @@ class Holder:
         port: the port.
         who: a container or process for people, such as ``container web (nginx:1)``.
         mend: how to make the port free.
+
     """
 
     port: int

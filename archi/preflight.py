@@ -27,6 +27,7 @@ class Preflight:
         ports: key of the setting to port of the host.
         gpu_ids: which GPUs vllm-server gets.
         image: the image that gets them, present on the host.
+
     """
 
     deployment: str
@@ -40,6 +41,7 @@ def check(client: docker.DockerClient, wanted: Preflight) -> None:
 
     Raises:
         PreflightError: naming everything that stands in the way.
+
     """
     problems = port_problems(client, wanted.deployment, wanted.ports)
     if wanted.gpu_ids:

@@ -15,6 +15,7 @@ class Service:
         name: for people.
         probe: an address that answers without an account, if only with 401.
         used_for: what a deployment takes from it.
+
     """
 
     name: str
@@ -24,7 +25,9 @@ class Service:
 
 REGISTRY = Service("Docker Hub", "https://registry-1.docker.io/v2/", "container images")
 MODEL_HUB = Service(
-    "Hugging Face", "https://huggingface.co/api/models/HuggingFaceTB/SmolLM2-135M-Instruct", "weights"
+    "Hugging Face",
+    "https://huggingface.co/api/models/HuggingFaceTB/SmolLM2-135M-Instruct",
+    "weights",
 )
 
 _TIMEOUT_SECONDS = 5

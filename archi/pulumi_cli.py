@@ -24,9 +24,11 @@ from archi import cancellation, leftovers, passphrase, project
 
 PROJECT = "archi"
 _RUNS_THE_PROGRAM = ("up", "update", "preview", "pre", "destroy", "down", "dn", "refresh", "watch")
+_LOOKS_AT_A_STACK = ("cancel", "config", "export", "history", "import", "state", "stack")
+_WITHOUT_A_STACK = (["stack", "init"], ["stack", "ls"], ["stack", "rm"])
 
 
-class Refused(Exception):  # noqa: N818 - a refusal
+class Refused(Exception):
     """The command can't be run as it is; the text says why and what to do."""
 
 
@@ -69,6 +71,7 @@ class Pulumi:
 
         Raises:
             Refused: it failed; with what it said.
+
         """
         done = subprocess.run(
             [str(self.binary), *arguments],
@@ -92,11 +95,14 @@ def prepare(stack: str | None, root: Path | None = None) -> Pulumi:
 
     Raises:
         Refused: the toolchain is not there.
+
     """
     root = root or project.find_root(Path.cwd())
     binary = Path(sys.prefix) / "toolchain" / "pulumi"
     if not binary.exists():
-        raise Refused("Pulumi is not installed here yet. Run `make toolchain` (or `make up`) first.")
+        raise Refused(
+            "Pulumi is not installed here yet. Run `make toolchain` (or `make up`) first."
+        )
     home = project.home()
     environment = {
         "PULUMI_PYTHON_CMD": sys.executable,
@@ -123,6 +129,7 @@ def ensure_stack(pulumi: Pulumi) -> None:
 
     Raises:
         Refused: the stack has no file.
+
     """
     if pulumi.stack is None or _in_backend(pulumi):
         return
@@ -136,6 +143,7 @@ def ready(pulumi: Pulumi) -> None:
 
     Raises:
         Refused: the stack has no file, or a secret that anyone could open.
+
     """
     ensure_stack(pulumi)
     if pulumi.stack is not None:
@@ -182,8 +190,11 @@ def main() -> int:
     arguments = sys.argv[1:]
     try:
         pulumi = prepare(_named(arguments))
-        if any(word in _RUNS_THE_PROGRAM for word in arguments):
+        command = [word for word in arguments if not word.startswith("-")]
+        if command[:1] and command[0] in _RUNS_THE_PROGRAM:
             ready(pulumi)
+        elif command[:1] and command[0] in _LOOKS_AT_A_STACK and _has_file(pulumi, command):
+            ensure_stack(pulumi)
         return pulumi.run(arguments)
     except Refused as refusal:
         print(refusal, file=sys.stderr)
@@ -200,6 +211,12 @@ def _named(arguments: Sequence[str]) -> str | None:
     if list(arguments[:2]) in (["stack", "select"], ["stack", "rm"], ["stack", "init"]):
         return next((word for word in arguments[2:] if not word.startswith("-")), None)
     return None
+
+
+def _has_file(pulumi: Pulumi, command: Sequence[str]) -> bool:
+    if pulumi.stack is None or list(command[:2]) in _WITHOUT_A_STACK:
+        return False
+    return project.stack_file(pulumi.root, pulumi.stack).exists()
 
 
 def _in_backend(pulumi: Pulumi) -> bool:

@@ -34,7 +34,7 @@ VLLM_PHASES: tuple[tuple[str, str], ...] = (
 )
 
 
-class NotReady(Exception):  # noqa: N818 - reads as what it says
+class NotReady(Exception):
     """A container did not become ready; the text says why and what to change."""
 
 
@@ -49,6 +49,7 @@ class Target:
         warm_up: a first real request inside the container, None where the probe is one.
         phases: pattern of a log line and what is going on from that line on.
         timeout: seconds until the start counts as failed.
+
     """
 
     service: str
@@ -76,6 +77,7 @@ def wait(client: docker.DockerClient, target: Target, say: Say) -> float:
     Raises:
         NotReady: with what happened, what to change and the log line that says so.
         Cancelled: the user broke off; the container goes on starting.
+
     """
     return _Wait(client, target, say).run()
 
@@ -158,7 +160,8 @@ class _Wait:
         except APIError as error:
             self.probe_failure = str(error.explanation)
             return False
-        self.probe_failure = answer.output.decode(errors="replace").strip()
+        output: bytes = answer.output  # type: ignore[assignment]  # it is not streamed
+        self.probe_failure = output.decode(errors="replace").strip()
         return bool(answer.exit_code == 0)
 
     def _check_alive(self, container: Container) -> None:
@@ -177,9 +180,7 @@ class _Wait:
             return
         exit_code, out_of_memory = self._end(container)
         self._stop(container)
-        diagnosis = diagnose(
-            self._last_lines(container), exit_code, out_of_memory=out_of_memory
-        )
+        diagnosis = diagnose(self._last_lines(container), exit_code, out_of_memory=out_of_memory)
         raise NotReady(self._report(diagnosis))
 
     def _end(self, container: Container) -> tuple[int | None, bool]:
@@ -219,7 +220,7 @@ class _Wait:
 
     def _last_lines(self, container: Container) -> list[str]:
         try:
-            raw = container.logs(tail=_LOG_LINES, since=self.since)
+            raw: bytes = container.logs(tail=_LOG_LINES, since=self.since)
         except APIError:
             return self.log[-_LOG_LINES:]
         return raw.decode(errors="replace").splitlines()

@@ -66,6 +66,8 @@ def vllm_command(settings: Settings) -> list[str]:
     ]
     if template := lookup(settings.model).chat_template:
         command += ["--chat-template", str(FILES_PATH / "templates" / template)]
+    if vllm.dtype != "auto":
+        command += ["--dtype", vllm.dtype]
     if vllm.enforce_eager:
         command.append("--enforce-eager")
     return command
@@ -115,7 +117,7 @@ def vllm_warm_up_command(settings: Settings) -> tuple[str, ...]:
 
 
 def vllm_health_check(settings: Settings) -> HealthCheck:
-    """vLLM answers ``/v1/models``; until ``start_timeout`` is over, silence is no failure."""
+    """VLLM answers ``/v1/models``; until ``start_timeout`` is over, silence is no failure."""
     return HealthCheck(
         test=("CMD", *vllm_health_command("--watchdog")),
         interval="15s",
@@ -165,6 +167,7 @@ class File:
         path: below ``/run/archi``.
         content: the whole text.
         uid: who may read it; None: everyone.
+
     """
 
     path: str

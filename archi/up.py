@@ -1,6 +1,6 @@
 """``make up``: from a bare machine to an assistant that answers; ``make down`` takes it away.
 
-    python -m archi.up [--down | --only-machine | --only-toolchain]
+python -m archi.up [--down | --only-machine | --only-toolchain]
 """
 
 from __future__ import annotations
@@ -176,9 +176,7 @@ class Up:
         changes = history[0].get("resourceChanges") or {}
         return bool(set(changes) - {"same"})
 
-    def _close(
-        self, stack: str, endpoints: smoke.Endpoints, answer: str, *, changed: bool
-    ) -> None:
+    def _close(self, stack: str, endpoints: smoke.Endpoints, answer: str, *, changed: bool) -> None:
         say = partial(self.console.print, soft_wrap=True)
         say()
         for phase in self.phases.all:

@@ -60,6 +60,7 @@ class Request:
         origin: ``hub``, or ``packages`` for the model that the image itself carries.
         endpoint: a model hub other than Hugging Face's.
         token: for gated models on the hub.
+
     """
 
     deployment: str
@@ -78,6 +79,7 @@ def fetch(client: docker.DockerClient, request: Request, say: Callable[[str], No
     Raises:
         WeightsError: they can't be had; what was there before is untouched.
         Cancelled: the user broke off; what was downloaded is kept for the next try.
+
     """
     report = _Report(request, say)
     result = run(client, _one_shot(request), report.line)

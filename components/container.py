@@ -41,7 +41,9 @@ def container_args(
     being replaced, and a server must not go before what it waits for is there.
     """
     return {
-        "labels": [docker.ContainerLabelArgs(label=key, value=labels[key]) for key in sorted(labels)],
+        "labels": [
+            docker.ContainerLabelArgs(label=key, value=labels[key]) for key in sorted(labels)
+        ],
         "envs": [f"{key}={environment[key]}" for key in sorted(environment)],
         "healthcheck": docker.ContainerHealthcheckArgs(
             tests=list(health_check.test),

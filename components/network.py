@@ -30,7 +30,9 @@ class Network(pulumi.ComponentResource):
         self.network = docker.Network(
             name,
             name=args.names.network,
-            labels=[docker.NetworkLabelArgs(label=key, value=labels[key]) for key in sorted(labels)],
+            labels=[
+                docker.NetworkLabelArgs(label=key, value=labels[key]) for key in sorted(labels)
+            ],
             opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
         )
         self.name = self.network.name

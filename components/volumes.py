@@ -19,5 +19,7 @@ def retained_volume(
         name,
         name=volume,
         labels=[docker.VolumeLabelArgs(label=key, value=labels[key]) for key in sorted(labels)],
-        opts=pulumi.ResourceOptions(parent=parent, retain_on_delete=True, ignore_changes=["labels"]),
+        opts=pulumi.ResourceOptions(
+            parent=parent, retain_on_delete=True, ignore_changes=["labels"]
+        ),
     )

@@ -42,7 +42,7 @@ class WeightsProvider(Provider):
 
 
 def _request(props: dict[str, Any]) -> Request:
-    return Request(**{key: props.get(key) for key in _REQUEST})
+    return Request(**{key: props[key] for key in _REQUEST if key in props})
 
 
 class DownloadedWeights(Resource, module="archi", name="DownloadedWeights"):

@@ -62,7 +62,7 @@ class Checkout:
         """Run the wrapper as ``.venv/bin/pulumi`` runs it, on this copy's code."""
         return self._run([sys.executable, "-m", "archi.pulumi_cli", *arguments])
 
-    def pulumi_json(self, *arguments: str) -> Any:  # noqa: ANN401 - JSON
+    def pulumi_json(self, *arguments: str) -> Any:
         """Run the wrapper and read its standard output as JSON."""
         done = subprocess.run(
             [sys.executable, "-m", "archi.pulumi_cli", *arguments],
@@ -86,11 +86,13 @@ class Checkout:
         )
         return dict(history[0]["resourceChanges"])
 
-    def stack(self, name: str, copy_of: str, **config: Any) -> Path:  # noqa: ANN401
+    def stack(self, name: str, copy_of: str, **config: Any) -> Path:
         """Write a stack file: a shipped one with keys under ``archi:`` merged over it."""
         content = yaml.safe_load((self.path / f"stacks/Pulumi.{copy_of}.yaml").read_text())
         for key, value in config.items():
-            content["config"][f"archi:{key}"] = _merged(content["config"].get(f"archi:{key}"), value)
+            content["config"][f"archi:{key}"] = _merged(
+                content["config"].get(f"archi:{key}"), value
+            )
         path = self.path / f"stacks/Pulumi.{name}.yaml"
         path.write_text(yaml.safe_dump(content))
         return path
@@ -108,7 +110,7 @@ class Checkout:
         )
 
 
-def _merged(old: Any, new: Any) -> Any:  # noqa: ANN401
+def _merged(old: Any, new: Any) -> Any:
     if isinstance(old, dict) and isinstance(new, dict):
         return {**old, **{key: _merged(old.get(key), value) for key, value in new.items()}}
     return new

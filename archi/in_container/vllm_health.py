@@ -17,6 +17,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from typing import Any
 
 FAILURES_BEFORE_RESTART = 4
 STATE = pathlib.Path("/tmp/archi-health.json")  # noqa: S108 - the container's own
@@ -32,8 +33,8 @@ TOOL = {
 }
 
 
-def call(port: int, path: str, body: dict | None, timeout: float) -> dict:
-    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}")  # noqa: S310
+def call(port: int, path: str, body: "dict[str, Any] | None", timeout: float) -> None:
+    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}")
     request.add_header("Content-Type", "application/json")
     if KEY_FILE.exists():
         request.add_header("Authorization", f"Bearer {KEY_FILE.read_text().strip()}")
@@ -41,7 +42,7 @@ def call(port: int, path: str, body: dict | None, timeout: float) -> dict:
     # A proxy named in the environment is for the outside, never for this container itself.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with opener.open(request, data=data, timeout=timeout) as answer:
-        return json.load(answer)
+        json.load(answer)
 
 
 def server() -> "tuple[int, str] | None":

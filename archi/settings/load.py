@@ -20,6 +20,7 @@ def from_mapping(name: str, config: Mapping[str, Any]) -> Settings:
 
     Raises:
         SettingsError: naming each key that can't be used, its value and the mend.
+
     """
     if "name" in config:
         raise SettingsError(["archi:name: unknown key. A deployment has the name of its stack."])
@@ -39,6 +40,7 @@ def from_pulumi(name: str, config: Mapping[str, str]) -> Settings:
 
     Raises:
         SettingsError: as :func:`from_mapping`.
+
     """
     values: dict[str, Any] = {}
     for full_key, text in config.items():

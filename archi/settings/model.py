@@ -7,7 +7,15 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, HttpUrl, SecretStr, model_validator
 
 from archi.models import lookup
-from archi.settings.types import DeploymentName, Duration, GpuIds, Memory, ModelId, ModelReference, Port
+from archi.settings.types import (
+    DeploymentName,
+    Duration,
+    GpuIds,
+    Memory,
+    ModelId,
+    ModelReference,
+    Port,
+)
 
 SEED_DEFAULT_MODEL = "Qwen/Qwen2.5-7B-Instruct-1M"
 PACKAGED_MODEL = "HuggingFaceTB/SmolLM2-135M-Instruct"
@@ -43,6 +51,9 @@ class VllmSettings(_Settings):
     )
     max_model_len: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(
         "auto", description="Context length in tokens; auto: the longest that memory allows."
+    )
+    dtype: Literal["auto", "float32", "float16", "bfloat16"] = Field(
+        "auto", description="Number format of weights and activations; auto: the model's own."
     )
     enforce_eager: bool = Field(False, description="Skip compilation: faster start, slower answer.")
     cpu_kv_cache_gib: Annotated[int, Field(ge=1)] = Field(

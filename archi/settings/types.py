@@ -23,6 +23,7 @@ def parse_model_id(value: Any) -> str:  # noqa: ANN401 - whatever the stack file
 
     Raises:
         ValueError: for anything else; an Ollama-style id comes back with the likely id.
+
     """
     if not isinstance(value, str):
         raise ValueError("a Hugging Face model id such as Qwen/Qwen3-8B is wanted")  # noqa: TRY004
@@ -47,6 +48,7 @@ def parse_model_reference(value: Any) -> str:  # noqa: ANN401 - whatever the sta
 
     Raises:
         ValueError: for another provider, or an id that :func:`parse_model_id` refuses.
+
     """
     if not isinstance(value, str) or not value.startswith(_VLLM_PREFIX):
         raise ValueError(

@@ -62,9 +62,7 @@ class Assistant:
     def changed(self) -> dict[str, int]:
         """What the last update did beside leaving things as they are."""
         return {
-            step: count
-            for step, count in self.checkout.changes(STACK).items()
-            if step != "same"
+            step: count for step, count in self.checkout.changes(STACK).items() if step != "same"
         }
 
     def ids(self) -> dict[str, str]:
@@ -119,10 +117,8 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Assistant]:
 
 
 @pytest.fixture
-def assistant(deployed: Assistant) -> Iterator[Assistant]:
+def assistant(deployed: Assistant) -> Assistant:
     """The assistant as its stack file says, whatever the test before did to it."""
     deployed.configure()
     deployed.up("--refresh")
-    yield deployed
-
-
+    return deployed

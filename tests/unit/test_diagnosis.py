@@ -106,7 +106,9 @@ def test_anything_else_shows_the_engines_own_last_error_not_the_traceback() -> N
 
 
 def test_what_is_logged_as_a_warning_is_no_cause() -> None:
-    lines = ["(Worker pid=4) WARNING 11-23 01:14:32 [utils.py:597] OSError: No space left on device"]
+    lines = [
+        "(Worker pid=4) WARNING 11-23 01:14:32 [utils.py:597] OSError: No space left on device"
+    ]
     assert diagnose(lines, 1).cause == "unknown"
 
 

@@ -25,6 +25,12 @@ def test_the_server_gets_the_seeds_flags() -> None:
     assert "--enforce-eager" not in command
 
 
+def test_the_number_format_is_said_only_where_it_is_chosen() -> None:
+    chosen = from_mapping("bot", {"services": {"vllm": {"dtype": "float32"}}})
+    assert argument(render.vllm_command(chosen), "--dtype") == "float32"
+    assert "--dtype" not in render.vllm_command(from_mapping("bot", {}))
+
+
 def test_the_packaged_model_lies_apart_from_the_hubs() -> None:
     packaged = from_mapping(
         "bot", {"source": "packages", "gpu_ids": "none", "services": {"vllm": SMOL}}
@@ -77,12 +83,14 @@ def test_memory_in_mebibytes_is_itself(mib: int, unit: str) -> None:
     assert parse_memory(f"{mib}{unit}") == mib
 
 
-model_ids = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_]{0,8}/[A-Za-z0-9][A-Za-z0-9._]{0,12}", fullmatch=True)
+model_ids = st.from_regex(
+    r"[A-Za-z0-9][A-Za-z0-9_]{0,8}/[A-Za-z0-9][A-Za-z0-9._]{0,12}", fullmatch=True
+)
 
 
 @given(model_ids, st.booleans(), st.integers(min_value=1, max_value=10**6))
 def test_every_command_line_is_a_flat_list_with_the_model_first(
-    model: str, eager: bool, length: int  # noqa: FBT001
+    model: str, eager: bool, length: int
 ) -> None:
     assume(".." not in model)
     vllm = {"model": model, "enforce_eager": eager, "max_model_len": length}

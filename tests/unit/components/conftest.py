@@ -23,7 +23,7 @@ class Asked:
     inputs: dict[str, Any]
     request: Any
 
-    def option(self, name: str) -> Any:  # noqa: ANN401 - protobuf
+    def option(self, name: str) -> Any:
         return getattr(self.request, name)
 
 
@@ -40,7 +40,7 @@ class _Recorder(mocks.MockMonitor):
         super().__init__(_Answers())
         self.asked: dict[str, Asked] = {}
 
-    def RegisterResource(self, request: Any) -> Any:  # noqa: ANN401, N802 - gRPC's name
+    def RegisterResource(self, request: Any) -> Any:
         inputs = pulumi.runtime.rpc.deserialize_properties(request.object, True)
         self.asked[request.name] = Asked(request.type, request.name, inputs, request)
         return super().RegisterResource(request)
@@ -53,14 +53,12 @@ Deploy = Callable[..., dict[str, Asked]]
 def deploy() -> Deploy:
     """Run the program's wiring for a configuration; gives what was asked for, by name."""
 
-    def run(**config: Any) -> dict[str, Asked]:  # noqa: ANN401
+    def run(**config: Any) -> dict[str, Asked]:
         from components.deployment import Deployment, DeploymentArgs
 
         asyncio.set_event_loop(asyncio.new_event_loop())
         recorder = _Recorder()
-        mocks.set_mocks(
-            _Answers(), project="archi", stack="bot", preview=False, monitor=recorder
-        )
+        mocks.set_mocks(_Answers(), project="archi", stack="bot", preview=False, monitor=recorder)
 
         @pulumi.runtime.test
         def program() -> None:

@@ -140,7 +140,7 @@ def test_a_name_that_docker_would_not_take_is_refused(name: str) -> None:
         ("GPU-8f6e-12", False, ("GPU-8f6e-12",)),
     ],
 )
-def test_gpu_ids(text: object, every: bool, ids: tuple[str, ...]) -> None:  # noqa: FBT001
+def test_gpu_ids(text: object, every: bool, ids: tuple[str, ...]) -> None:
     gpu_ids = from_mapping("bot", {"gpu_ids": text}).gpu_ids
     assert (gpu_ids.every, gpu_ids.ids) == (every, ids)
     assert bool(gpu_ids) == (every or bool(ids))

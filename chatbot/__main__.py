@@ -1,0 +1,55 @@
+"""``python -m chatbot``: check the settings, migrate the database, become gunicorn."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from chatbot import logs, migrate
+from chatbot.database import Database
+from chatbot.deployment_files import DeploymentFiles
+from chatbot.server import Server
+from chatbot.settings import Settings, SettingsError
+
+# LangChain sends conversations to LangSmith where the environment says so. This chat is private.
+_PRIVATE = {"LANGSMITH_TRACING": "false", "LANGCHAIN_TRACING_V2": "false"}
+
+
+def main() -> int:
+    """Start the application; returns an exit code only when it cannot be started."""
+    os.environ.update(_PRIVATE)
+    logs.configure()
+    try:
+        settings = Settings.from_environment()
+        files = DeploymentFiles(settings.files)
+        files.session_key()
+        model = files.model
+        database = Database.of(settings, files)
+    except SettingsError as error:
+        print(f"chatbot: cannot start. {error}", file=sys.stderr)
+        return 2
+    try:
+        revision = migrate.upgrade(database)
+    except SQLAlchemyError as error:
+        print(
+            f"chatbot: cannot start. The database {settings.database_url} cannot be migrated: "
+            f"{error.__cause__ or error}. Mend: see that it runs, that secrets/postgres_password "
+            "is its password, and that /data can be written to.",
+            file=sys.stderr,
+        )
+        return 3
+    finally:
+        # No connection may be open when gunicorn forks its worker.
+        database.close()
+    structlog.get_logger("chatbot").info(
+        "starting", model=model, base_url=settings.vllm_base_url, schema=revision
+    )
+    Server(settings).run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

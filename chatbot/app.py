@@ -1,0 +1,107 @@
+"""The Flask application."""
+
+from __future__ import annotations
+
+import re
+import time
+from uuid import UUID, uuid4
+
+import structlog
+from flask import Flask, Response, g, jsonify, render_template, request
+from sqlalchemy.exc import SQLAlchemyError
+from werkzeug.exceptions import HTTPException
+
+from chatbot import api, health, openai_api, security
+from chatbot.failures import Failure
+from chatbot.services import Services, attach, services
+
+log = structlog.get_logger(__name__)
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+# Asked every few seconds by the page and by Docker: logged only when they fail.
+_QUIET = ("/healthz", "/readyz", "/api/state", "/static/")
+
+
+def create_app(parts: Services) -> Flask:
+    """Make the application around its services: one per process, after the fork."""
+    app = Flask(__package__ or "chatbot")
+    app.secret_key = parts.session_key
+    attach(app, parts)
+    app.before_request(_begin)
+    security.guard(app)
+    for blueprint in (health.blueprint, api.blueprint, openai_api.blueprint):
+        app.register_blueprint(blueprint)
+    app.add_url_rule("/", view_func=page)
+    # The page itself finds out which conversation its address names.
+    app.add_url_rule("/c/<uuid:_conversation_id>", view_func=page)
+    app.after_request(_finish)
+    app.register_error_handler(Failure, _answer_failure)
+    app.register_error_handler(HTTPException, _answer_http)
+    app.register_error_handler(SQLAlchemyError, _answer_database)
+    app.register_error_handler(Exception, _answer_bug)
+    return app
+
+
+def page(_conversation_id: UUID | None = None) -> str:
+    """Show the page. It asks nobody: it must be there while model and database are not."""
+    return render_template("index.html", model=services().files.model)
+
+
+def _begin() -> None:
+    g.started = time.monotonic()
+    given = request.headers.get("X-Request-Id", "")
+    g.request_id = given if _REQUEST_ID.fullmatch(given) else uuid4().hex
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(request_id=g.request_id)
+
+
+def _finish(response: Response) -> Response:
+    response.headers["X-Request-Id"] = g.request_id
+    if response.status_code >= 400 or not request.path.startswith(_QUIET):
+        log.info(
+            "request",
+            method=request.method,
+            path=request.path,
+            status=response.status_code,
+            # Of a stream: until its first byte.
+            milliseconds=round((time.monotonic() - g.started) * 1000, 1),
+        )
+    return response
+
+
+def _answer_failure(failure: Failure) -> tuple[Response, int]:
+    response = jsonify(failure.body)
+    if failure.retry_after is not None:
+        response.headers["Retry-After"] = str(failure.retry_after)
+    return response, failure.status
+
+
+def _answer_http(error: HTTPException) -> tuple[Response, int]:
+    code = error.name.lower().replace(" ", "_")
+    failure = Failure(code, error.description or error.name, status=error.code or 500)
+    return _answer_failure(failure)
+
+
+def _answer_database(error: SQLAlchemyError) -> tuple[Response, int]:
+    log.error("database_failed", error=str(error.__cause__ or error))
+    return _answer_failure(
+        Failure(
+            "database_unavailable",
+            "The database does not answer, so conversations cannot be read or saved now.",
+            "Try again in a minute. If it stays away, look at /readyz and at the database's logs.",
+            status=503,
+            retry_after=5,
+        )
+    )
+
+
+def _answer_bug(error: Exception) -> tuple[Response, int]:
+    log.exception("request_failed", error=str(error))
+    return _answer_failure(
+        Failure(
+            "internal_error",
+            "The chat application failed at this request.",
+            f"Try again. The logs of the chat application say more under the id {g.request_id}.",
+            status=500,
+        )
+    )

@@ -1,0 +1,176 @@
+"""Reading and writing conversations and messages.
+
+Every function takes an open session and leaves the commit to its caller.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+from uuid_utils.compat import uuid7
+
+from chatbot.failures import Failure
+from chatbot.tables import Conversation, Message, Role, Status, now
+
+TITLE_CHARS = 60
+MAX_TITLE_CHARS = 200
+
+
+def title_from(question: str) -> str:
+    """Return the first words of a question, at most ``TITLE_CHARS`` characters."""
+    text = " ".join(question.split())
+    if len(text) <= TITLE_CHARS:
+        return text
+    cut = text[: TITLE_CHARS - 1]
+    # A single word longer than the title is cut inside.
+    return (cut.rsplit(" ", 1)[0] if " " in cut else cut) + "…"
+
+
+def create(session: Session, title: str = "") -> Conversation:
+    """Add a new, empty conversation."""
+    conversation = Conversation(title=title[:MAX_TITLE_CHARS])
+    session.add(conversation)
+    session.flush()
+    return conversation
+
+
+def listing(session: Session, limit: int = 500) -> list[Conversation]:
+    """Return the conversations, the one with the newest message first."""
+    order = (Conversation.updated_at.desc(), Conversation.id.desc())
+    return list(session.scalars(select(Conversation).order_by(*order).limit(limit)))
+
+
+def get(session: Session, conversation_id: UUID) -> Conversation:
+    """Return one conversation.
+
+    Raises:
+        Failure: 404, there is none with that id.
+    """
+    conversation = session.get(Conversation, conversation_id)
+    if conversation is None:
+        raise Failure(
+            "conversation_not_found",
+            "There is no such conversation.",
+            "It may have been deleted in another tab: reload the page.",
+            status=404,
+        )
+    return conversation
+
+
+def remove(session: Session, conversation_id: UUID) -> None:
+    """Delete a conversation and, by the foreign key, all its messages."""
+    session.delete(get(session, conversation_id))
+
+
+def path(session: Session, conversation_id: UUID, leaf_id: UUID | None = None) -> list[Message]:
+    """Return the messages from the first one to a leaf, by default the newest leaf."""
+    rows = session.scalars(
+        select(Message).where(Message.conversation_id == conversation_id).order_by(Message.id)
+    ).all()
+    by_id = {row.id: row for row in rows}
+    node = by_id.get(leaf_id) if leaf_id is not None else (rows[-1] if rows else None)
+    found: list[Message] = []
+    while node is not None:
+        found.append(node)
+        node = by_id.get(node.parent_id) if node.parent_id is not None else None
+    return found[::-1]
+
+
+def open_turn(
+    session: Session,
+    conversation_id: UUID,
+    *,
+    question: str | None,
+    parent_id: UUID | None,
+    model: str,
+) -> tuple[list[Message], Message]:
+    """Put down a question and the empty answer that is about to stream.
+
+    Args:
+        session: an open session that may write.
+        conversation_id: the conversation.
+        question: the question's text; None to answer the question ``parent_id`` again.
+        parent_id: the message that the question follows; None for the newest one.
+        model: the model that will answer.
+
+    Returns:
+        The path up to and including the question, and the answer.
+
+    Raises:
+        Failure: 404 for an unknown id, 409 while another answer of the conversation streams, 422
+            where there is no question to answer.
+    """
+    conversation = get(session, conversation_id)
+    streaming = select(Message.id).where(
+        Message.conversation_id == conversation_id, Message.status == Status.STREAMING
+    )
+    if session.scalars(streaming.limit(1)).first() is not None:
+        raise Failure(
+            "answer_in_progress",
+            "An answer in this conversation is still being written.",
+            "Wait for its end or stop it.",
+            status=409,
+        )
+    history = path(session, conversation_id, parent_id)
+    if parent_id is not None and not history:
+        raise Failure(
+            "message_not_found",
+            "There is no such message in this conversation.",
+            "Reload the page.",
+            status=404,
+            param="parent_id",
+        )
+    moment = now()
+    if question is not None:
+        asked = Message(
+            id=uuid7(),
+            conversation_id=conversation_id,
+            parent_id=history[-1].id if history else None,
+            role=Role.USER,
+            status=Status.COMPLETE,
+            content=question,
+            created_at=moment,
+        )
+        session.add(asked)
+        session.flush()
+        history.append(asked)
+        conversation.title = conversation.title or title_from(question)
+    elif not history or history[-1].role != Role.USER:
+        raise Failure(
+            "nothing_to_answer",
+            "Only a question can be answered again.",
+            "Send `content`, or the id of a user's message as `parent_id`.",
+            status=422,
+            param="parent_id",
+        )
+    answer = Message(
+        id=uuid7(),
+        conversation_id=conversation_id,
+        parent_id=history[-1].id,
+        role=Role.ASSISTANT,
+        status=Status.STREAMING,
+        model=model,
+        created_at=moment,
+    )
+    session.add(answer)
+    conversation.updated_at = moment
+    session.flush()
+    return history, answer
+
+
+def save_answer(session: Session, message_id: UUID, values: dict[str, Any]) -> bool:
+    """Write an answer's columns. False when its conversation was deleted meanwhile."""
+    result = session.execute(
+        update(Message).where(Message.id == message_id).values(**values).returning(Message.id)
+    )
+    return result.first() is not None
+
+
+def interrupt_orphans(session: Session) -> int:
+    """Mark answers whose process is gone as interrupted; returns how many there were."""
+    orphans = update(Message).where(Message.status == Status.STREAMING)
+    result = session.execute(orphans.values(status=Status.INTERRUPTED).returning(Message.id))
+    return len(result.all())

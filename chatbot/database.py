@@ -1,0 +1,98 @@
+"""The connection to SQLite (WAL) or Postgres, with one code for both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Self
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, text
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.orm import Session, sessionmaker
+
+from chatbot.deployment_files import DeploymentFiles
+from chatbot.settings import Settings
+
+# Seconds that a request waits for a lock, a connection or the server before it gives up.
+WAIT = 2
+
+
+class Database:
+    """Sessions on one database. They are short: none is open while an answer streams."""
+
+    def __init__(self, url: URL, password: str | None = None) -> None:
+        if password is not None and url.get_backend_name() == "postgresql":
+            url = url.set(password=password)
+        self.engine = _engine(url)
+        self._sessions = sessionmaker(self.engine, expire_on_commit=False)
+
+    @classmethod
+    def of(cls, settings: Settings, files: DeploymentFiles) -> Self:
+        """Return the deployment's database, with its password from the files.
+
+        Raises:
+            SettingsError: the password's file cannot be read.
+        """
+        return cls(settings.database, files.secret("postgres_password"))
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """Open a session that only reads."""
+        with self._sessions() as session:
+            yield session
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """Open a session that commits at its end, or rolls back when an exception leaves it."""
+        with self._sessions.begin() as session:
+            session.connection(execution_options={"archi_write": True})
+            yield session
+
+    def ping(self) -> None:
+        """Ask the database for its schema's version.
+
+        Raises:
+            SQLAlchemyError: it does not answer, or was never migrated.
+        """
+        with self.read() as session:
+            session.execute(text("SELECT version_num FROM alembic_version")).scalar_one()
+
+    def close(self) -> None:
+        """Give all connections back."""
+        self.engine.dispose()
+
+
+def _engine(url: URL) -> Engine:
+    if url.get_backend_name() == "postgresql":
+        timeouts = f"-c lock_timeout={WAIT * 1000} -c statement_timeout={WAIT * 5000}"
+        return create_engine(
+            url,
+            pool_pre_ping=True,
+            pool_size=10,
+            max_overflow=20,
+            pool_timeout=WAIT,
+            connect_args={"connect_timeout": WAIT, "options": timeouts},
+        )
+    engine = create_engine(
+        url, pool_size=10, max_overflow=20, pool_timeout=WAIT, connect_args={"timeout": WAIT}
+    )
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: DBAPIConnection, _record: object) -> None:
+    # The driver must not begin transactions by itself: _begin_sqlite says which kind it is.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=NORMAL")
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A transaction that reads first and writes later fails at once, without waiting, when another
+    # one has written in between; taking the write lock at its beginning makes it wait instead.
+    write = connection.get_execution_options().get("archi_write", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")

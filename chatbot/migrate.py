@@ -1,0 +1,62 @@
+"""Bringing the database to the newest schema, one process at a time."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import structlog
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Connection, text
+
+from chatbot.database import Database
+
+log = structlog.get_logger(__name__)
+
+# Any constant will do; it only has to be the same in every process of this application.
+_ADVISORY_LOCK = 0x61726368
+
+
+def upgrade(database: Database) -> str:
+    """Migrate to the newest revision and return it. A second process waits for the first.
+
+    Raises:
+        SQLAlchemyError: the database cannot be reached or refuses a migration.
+    """
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    with database.engine.connect() as connection, _lock(connection):
+        before = MigrationContext.configure(connection).get_current_revision()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+        connection.commit()
+        after = MigrationContext.configure(connection).get_current_revision()
+    log.info("database_migrated", before=before, after=after)
+    return str(after)
+
+
+@contextmanager
+def _lock(connection: Connection) -> Iterator[None]:
+    if connection.dialect.name == "postgresql":
+        # The connection's lock_timeout is short; another process's migration may be long.
+        connection.execute(text("SET lock_timeout = 0"))
+        connection.execute(text("SET statement_timeout = 0"))
+        connection.execute(text("SELECT pg_advisory_lock(:id)"), {"id": _ADVISORY_LOCK})
+        connection.commit()
+        try:
+            yield
+        finally:
+            connection.rollback()
+            connection.execute(text("SELECT pg_advisory_unlock(:id)"), {"id": _ADVISORY_LOCK})
+            connection.commit()
+            # The session's timeouts were changed: it must not go back into the pool.
+            connection.invalidate()
+        return
+    path = Path(f"{connection.engine.url.database}.migrate.lock")
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

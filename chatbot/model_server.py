@@ -1,0 +1,137 @@
+"""Questions to the vLLM server itself: what it serves, how long a prompt is.
+
+Facts: vLLM 0.32 lists ``max_model_len`` in ``/v1/models`` and counts a chat's tokens at
+``/tokenize``, which lies at the server's root.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx2
+
+from chatbot import model_errors
+from chatbot.failures import Failure
+
+# Seconds that a probe may take, and for which its answer is good.
+PROBE_TIMEOUT = 2.0
+_FRESH = 30.0
+
+
+@dataclass(frozen=True)
+class ServedModel:
+    """A model that the server lists. ``max_model_len`` is in tokens, None where it is unsaid."""
+
+    id: str
+    max_model_len: int | None
+    listed: dict[str, Any]
+
+
+class ModelServer:
+    """A client of one server. Its methods belong to the background loop."""
+
+    def __init__(self, base_url: str, client: httpx2.AsyncClient) -> None:
+        self.base_url = base_url
+        self._root = base_url.removesuffix("/v1")
+        self._client = client
+        self._known: dict[str, tuple[float, ServedModel]] = {}
+
+    async def served(self, model: str) -> ServedModel:
+        """Ask whether the server answers and serves ``model``.
+
+        Raises:
+            Failure: it does not answer, refuses the key, or serves something else.
+        """
+        url = f"{self.base_url}/models"
+        try:
+            response = await self._client.get(url, timeout=PROBE_TIMEOUT)
+        except httpx2.TransportError as error:
+            raise model_errors.unreachable(self.base_url, model_errors.reason(error)) from error
+        if response.status_code != 200:
+            message = model_errors.message_of(_json(response), response.text[:200])
+            raise model_errors.from_status(
+                response.status_code, message, base_url=self.base_url, model=model
+            )
+        body = _json(response)
+        listed = body.get("data") if isinstance(body, dict) else None
+        models = [entry for entry in listed or [] if isinstance(entry, dict) and "id" in entry]
+        for entry in models:
+            if entry["id"] == model:
+                length = entry.get("max_model_len")
+                found = ServedModel(model, length if isinstance(length, int) else None, entry)
+                self._known[model] = (time.monotonic(), found)
+                return found
+        self._known.pop(model, None)
+        raise model_errors.not_served(model, [str(entry["id"]) for entry in models])
+
+    async def mismatch(self, model: str) -> Failure | None:
+        """Say why ``model`` is not served, by the server's own list; None where it is."""
+        try:
+            await self.served(model)
+        except Failure as failure:
+            return failure
+        return None
+
+    async def context_length(self, model: str) -> int | None:
+        """Return the model's ``max_model_len`` in tokens, asked at most every 30 seconds.
+
+        Raises:
+            Failure: as ``served``.
+        """
+        known = self._known.get(model)
+        if known is not None and time.monotonic() - known[0] < _FRESH:
+            return known[1].max_model_len
+        return (await self.served(model)).max_model_len
+
+    async def count_tokens(self, model: str, messages: list[dict[str, str]]) -> int | None:
+        """Count a chat prompt's tokens, with the model's template around it.
+
+        Returns:
+            None where the server has no ``/tokenize`` or cannot say.
+        """
+        body = {"model": model, "messages": messages, "add_generation_prompt": True}
+        try:
+            response = await self._client.post(f"{self._root}/tokenize", json=body, timeout=5.0)
+        except httpx2.TransportError:
+            return None
+        answer = _json(response) if response.status_code == 200 else None
+        count = answer.get("count") if isinstance(answer, dict) else None
+        return count if isinstance(count, int) else None
+
+
+def http_client(base_url: str, api_key: str) -> httpx2.AsyncClient:
+    """Open the one connection pool to the model server, for the loop that uses it first.
+
+    There is no read timeout: who reads a stream knows how long a silence may last.
+    """
+    host = urlsplit(base_url).hostname or ""
+    # Docker hands the host's proxy settings to every container, and no proxy can reach a name
+    # that only the deployment's own network knows.
+    direct = "." not in host or host.startswith("127.")
+    return httpx2.AsyncClient(
+        headers={"Authorization": f"Bearer {api_key}"},
+        timeout=httpx2.Timeout(None, connect=5.0, pool=5.0),
+        limits=httpx2.Limits(max_connections=None, max_keepalive_connections=32),
+        trust_env=not direct,
+    )
+
+
+def _json(response: httpx2.Response) -> object:
+    try:
+        return response.json()
+    except ValueError:
+        return None
+
+
+def overflow(tokens: int, limit: int) -> Failure:
+    """Say that a single question is longer than the model can read."""
+    return Failure(
+        "context_overflow",
+        f"The question is about {tokens} tokens long; the model reads at most {limit}, "
+        "the answer included.",
+        "Ask a shorter question, or deploy with a larger services.vllm.max_model_len.",
+        status=400,
+    )

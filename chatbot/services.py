@@ -1,0 +1,61 @@
+"""What the views share: one object per process, put together in one place."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from flask import Flask, current_app
+
+from chatbot.admission import Admission
+from chatbot.background_loop import BackgroundLoop
+from chatbot.database import Database
+from chatbot.deployment_files import DeploymentFiles
+from chatbot.model_server import ModelServer, http_client
+from chatbot.runs import Runs
+from chatbot.settings import Settings
+
+
+class Services:
+    """The application's parts. It starts a thread, so make it after a fork, never before.
+
+    Raises:
+        SettingsError: a file of the deployment is missing or wrong.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.files = DeploymentFiles(settings.files)
+        self.session_key = self.files.session_key()
+        self.files.pipelines()
+        # vLLM without a key takes any, but the OpenAI client insists on sending one.
+        api_key = self.files.secret("vllm_api_key") or "EMPTY"
+        self.database = Database.of(settings, self.files)
+        self.loop = BackgroundLoop()
+        self.client = http_client(settings.vllm_base_url, api_key)
+        self.server = ModelServer(settings.vllm_base_url, self.client)
+        self.admission = Admission(settings.max_streams)
+        self.runs = Runs(
+            settings,
+            self.loop,
+            self.database,
+            self.server,
+            self.client,
+            api_key,
+            self.admission,
+        )
+        self.loop.submit(self.runs.warm_up())
+
+    def close(self) -> None:
+        """End all runs (they save what they have) and close every connection."""
+        self.loop.close()
+        self.database.close()
+
+
+def attach(app: Flask, services: Services) -> None:
+    """Give an application its services."""
+    app.extensions["chatbot"] = services
+
+
+def services() -> Services:
+    """Return the services of the application that handles this request."""
+    return cast(Services, current_app.extensions["chatbot"])

@@ -1,0 +1,200 @@
+"""What the environment says, checked once at start.
+
+Every refusal names the variable, its value and the mend. Secrets are never part of the settings:
+they are files, read where they are used (``deployment_files``).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Self
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+
+class SettingsError(Exception):
+    """The environment says something that cannot work.
+
+    Args:
+        variable: the environment variable or file that is wrong.
+        value: what it says now; None when it is missing. Never a secret.
+        mend: what to write instead.
+    """
+
+    def __init__(self, variable: str, value: str | None, problem: str, mend: str) -> None:
+        self.variable = variable
+        said = f"{variable} is not set" if value is None else f"{variable}={value!r}"
+        super().__init__(f"{said}: {problem} Mend: {mend}")
+
+
+class Settings(BaseModel):
+    """The application's settings. Durations are in seconds.
+
+    ``vllm_base_url`` ends in ``/v1`` without a slash after it; ``database_url`` holds no password.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    vllm_base_url: str
+    database_url: str
+    files: Path
+    listen_host: str
+    listen_port: int
+    max_streams: int
+    first_token_timeout: float
+    token_timeout: float
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> Self:
+        """Read and check the settings.
+
+        Raises:
+            SettingsError: for the first variable that is missing or wrong.
+        """
+        env = os.environ if environment is None else environment
+        host, port = _listen(env.get("ARCHI_LISTEN", "0.0.0.0:7861"))
+        _refuse_open_door(env.get("ARCHI_PUBLISHED_BIND"), host)
+        return cls(
+            vllm_base_url=_base_url(env.get("VLLM_BASE_URL")),
+            database_url=_database_url(env.get("DATABASE_URL")),
+            files=_folder(env.get("ARCHI_FILES", "/run/archi")),
+            listen_host=host,
+            listen_port=port,
+            max_streams=int(_number(env, "ARCHI_MAX_STREAMS", "32", 1, 512)),
+            # A long prompt on a CPU takes minutes before its first token.
+            first_token_timeout=_number(env, "ARCHI_FIRST_TOKEN_TIMEOUT", "300", 0.1, 3600),
+            token_timeout=_number(env, "ARCHI_TOKEN_TIMEOUT", "60", 0.1, 3600),
+        )
+
+    @property
+    def database(self) -> URL:
+        """The database's address; ``postgresql://`` is taken by psycopg 3."""
+        return _with_driver(make_url(self.database_url))
+
+
+def _listen(value: str) -> tuple[str, int]:
+    host, _, port = value.rpartition(":")
+    mend = "write HOST:PORT, for example 0.0.0.0:7861."
+    if not host or not port.isdigit() or not 0 < int(port) < 65536:
+        raise SettingsError("ARCHI_LISTEN", value, "this is not an address to listen on.", mend)
+    return host.strip("[]"), int(port)
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def _refuse_open_door(published: str | None, listen_host: str) -> None:
+    """Refuse to be reachable from other machines: there is no login yet."""
+    if published is not None:
+        if not _is_loopback(published):
+            raise SettingsError(
+                "ARCHI_PUBLISHED_BIND",
+                published,
+                "other machines could reach the chat, and it has no login yet, so anyone there "
+                "could read every conversation.",
+                "publish it on 127.0.0.1 (services.chatbot.bind) and reach it from elsewhere "
+                "through an SSH tunnel: ssh -L 7861:localhost:7861 THIS-HOST.",
+            )
+    elif not _is_loopback(listen_host):
+        raise SettingsError(
+            "ARCHI_PUBLISHED_BIND",
+            None,
+            f"the application listens on {listen_host}, and nothing says that only this machine "
+            "can reach it; it has no login yet.",
+            "set ARCHI_PUBLISHED_BIND to the host address on which the port is published "
+            "(127.0.0.1), or ARCHI_LISTEN to 127.0.0.1:7861.",
+        )
+
+
+def _base_url(value: str | None) -> str:
+    mend = "write vLLM's OpenAI-compatible address, for example http://vllm-server:8000/v1."
+    if not value:
+        raise SettingsError("VLLM_BASE_URL", None, "the model server's address is needed.", mend)
+    parts = urlsplit(value)
+    if parts.username or parts.password:
+        raise SettingsError(
+            "VLLM_BASE_URL",
+            f"{parts.scheme}://…@{parts.hostname}",
+            "an address must not carry credentials.",
+            "put the API key into the file secrets/vllm_api_key under ARCHI_FILES.",
+        )
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise SettingsError("VLLM_BASE_URL", value, "this is not an http(s) address.", mend)
+    if not parts.path.rstrip("/").endswith("/v1"):
+        raise SettingsError("VLLM_BASE_URL", value, "the path does not end in /v1.", mend)
+    return value.rstrip("/")
+
+
+def _with_driver(url: URL) -> URL:
+    return url.set(drivername="postgresql+psycopg") if url.drivername == "postgresql" else url
+
+
+def _database_url(value: str | None) -> str:
+    mend = "write sqlite:////data/chat.db or postgresql://USER@HOST/NAME."
+    if not value:
+        raise SettingsError("DATABASE_URL", None, "conversations need a database.", mend)
+    try:
+        url = make_url(value)
+    except (ArgumentError, ValueError):
+        raise SettingsError("DATABASE_URL", "…", "this is not a database address.", mend) from None
+    if url.password is not None:
+        raise SettingsError(
+            "DATABASE_URL",
+            url.render_as_string(hide_password=True),
+            "an environment variable must not carry a password.",
+            "leave it out and put it into the file secrets/postgres_password under ARCHI_FILES.",
+        )
+    kind = url.get_backend_name()
+    if kind not in ("sqlite", "postgresql"):
+        raise SettingsError("DATABASE_URL", value, f"{kind} is not supported.", mend)
+    if kind == "sqlite":
+        folder = Path(url.database or "").parent
+        if not url.database or url.database == ":memory:":
+            raise SettingsError("DATABASE_URL", value, "it names no file.", mend)
+        if not os.access(folder, os.W_OK):
+            raise SettingsError(
+                "DATABASE_URL",
+                value,
+                f"the folder {folder} does not exist or user {os.getuid()} cannot write in it.",
+                f"mount a volume at {folder} that user {os.getuid()} owns.",
+            )
+    return value
+
+
+def _folder(value: str) -> Path:
+    if not Path(value).is_dir():
+        raise SettingsError(
+            "ARCHI_FILES",
+            value,
+            "there is no such folder.",
+            "mount the deployment's files there (pipelines.yaml and secrets/).",
+        )
+    return Path(value)
+
+
+def _number(env: Mapping[str, str], name: str, default: str, low: float, high: float) -> float:
+    value = env.get(name, default)
+    try:
+        number = float(value)
+    except ValueError:
+        number = float("nan")
+    if not low <= number <= high:
+        raise SettingsError(
+            name,
+            value,
+            f"it must be a number from {low:g} to {high:g}.",
+            f"leave it out ({default}) or write a number in that range.",
+        )
+    return number

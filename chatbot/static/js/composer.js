@@ -1,0 +1,61 @@
+// The field for questions, with its send and stop buttons.
+
+export class Composer {
+  /** `onSend(text)` and `onStop()` are called when the reader does that. */
+  constructor({ onSend, onStop }) {
+    this.field = document.getElementById("composer");
+    this.send = document.getElementById("send");
+    this.stop = document.getElementById("stop");
+    this.busy = false;
+    this.onSend = onSend;
+    document.getElementById("composer-form").addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.submit();
+    });
+    this.field.addEventListener("input", () => this.draw());
+    this.field.addEventListener("keydown", (event) => {
+      // While an input method composes a character, Enter belongs to it.
+      if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+      event.preventDefault();
+      this.submit();
+    });
+    this.stop.addEventListener("click", () => {
+      this.stop.disabled = true;
+      onStop();
+    });
+    this.draw();
+  }
+
+  submit() {
+    const text = this.field.value.trim();
+    if (!text || this.busy) return;
+    this.fill("");
+    this.onSend(text);
+  }
+
+  fill(text) {
+    this.field.value = text;
+    this.draw();
+  }
+
+  focus() {
+    this.field.focus();
+  }
+
+  /** While an answer is written there is a stop button in place of the send button. */
+  setBusy(busy) {
+    const focused = document.activeElement === this.stop || document.activeElement === this.send;
+    this.busy = busy;
+    this.stop.disabled = false;
+    this.draw();
+    if (focused) this.focus();
+  }
+
+  draw() {
+    this.send.hidden = this.busy;
+    this.stop.hidden = !this.busy;
+    this.send.disabled = !this.field.value.trim();
+    this.field.style.height = "auto";
+    this.field.style.height = `${this.field.scrollHeight}px`;
+  }
+}

@@ -1,0 +1,74 @@
+// The model's state: the dot beside its name, and the banner while it is not ready.
+
+import { ApiError, getState } from "./api.js";
+import { element } from "./elements.js";
+
+const WHEN_READY = 15_000;
+const WHEN_NOT = 2_000;
+
+export class ModelState {
+  constructor() {
+    this.badge = document.getElementById("model");
+    this.name = document.getElementById("model-name");
+    this.state = document.getElementById("model-state");
+    this.banner = document.getElementById("banner");
+    this.text = document.getElementById("banner-text");
+    this.elapsed = document.getElementById("banner-elapsed");
+    this.since = null;
+    this.timer = null;
+    this.showName(this.name.textContent);
+    setInterval(() => this.tick(), 1000);
+    document.addEventListener("visibilitychange", () => {
+      if (!document.hidden) this.check();
+    });
+  }
+
+  /** Ask now, and again later: often while the model is away. */
+  async check() {
+    clearTimeout(this.timer);
+    let error = null;
+    try {
+      const state = await getState();
+      this.showName(state.model);
+      error = state.error;
+    } catch (failure) {
+      if (!(failure instanceof ApiError)) throw failure;
+      error = failure.detail;
+    }
+    this.show(error);
+    const again = () => (document.hidden ? null : this.check());
+    this.timer = setTimeout(again, error ? WHEN_NOT : WHEN_READY);
+  }
+
+  showName(model) {
+    const cut = model.lastIndexOf("/") + 1;
+    this.name.title = model;
+    this.name.replaceChildren(
+      element("span", { class: "model-owner" }, model.slice(0, cut)),
+      model.slice(cut),
+    );
+  }
+
+  show(error) {
+    this.badge.dataset.state = error ? "not-ready" : "ready";
+    this.state.textContent = error ? "not ready" : "ready";
+    this.banner.hidden = !error;
+    if (!error) {
+      this.since = null;
+      return;
+    }
+    this.since ??= Date.now();
+    const text = `${error.message} ${error.next_step ?? ""}`;
+    // Setting the same text again would make screen readers repeat it.
+    if (this.text.textContent !== text) this.text.textContent = text;
+    this.tick();
+  }
+
+  tick() {
+    if (this.since === null) return;
+    const seconds = Math.round((Date.now() - this.since) / 1000);
+    const minutes = Math.floor(seconds / 60);
+    const time = minutes ? `${minutes} min ${seconds % 60} s` : `${seconds} s`;
+    this.elapsed.textContent = seconds ? ` · waiting for ${time}` : "";
+  }
+}

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.chat_application import ChatApplication
+from tests.scripted_vllm import ScriptedVllm
+
+
+@pytest.fixture(scope="session")
+def vllm_process() -> Iterator[ScriptedVllm]:
+    with ScriptedVllm() as server:
+        yield server
+
+
+@pytest.fixture
+def vllm(vllm_process: ScriptedVllm) -> Iterator[ScriptedVllm]:
+    vllm_process.reset()
+    yield vllm_process
+    vllm_process.release()
+
+
+@pytest.fixture(scope="session")
+def application(
+    tmp_path_factory: pytest.TempPathFactory, vllm_process: ScriptedVllm
+) -> Iterator[ChatApplication]:
+    folder = tmp_path_factory.mktemp("application")
+    with ChatApplication(folder, vllm_process.base_url) as running:
+        yield running
+
+
+OpenPage = Callable[..., Page]
+
+
+@pytest.fixture
+def open_page(
+    browser: Browser, application: ChatApplication, vllm: ScriptedVllm
+) -> Iterator[OpenPage]:
+    """Opens the application's page; its arguments are those of a browser context.
+
+    The test fails when the page has logged an error or broken its content security policy.
+    """
+    contexts = []
+    problems: list[str] = []
+
+    def opened(**options: object) -> Page:
+        context = browser.new_context(**options)  # type: ignore[arg-type]
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on(
+            "console",
+            lambda said: (
+                problems.append(said.text)
+                if said.type == "error" and "Failed to load resource" not in said.text
+                else None
+            ),
+        )
+        page.goto(application.url)
+        expect(page.get_by_test_id("composer")).to_be_focused()
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert problems == []
+
+
+@pytest.fixture
+def page(open_page: OpenPage) -> Page:
+    return open_page(viewport={"width": 1280, "height": 800})

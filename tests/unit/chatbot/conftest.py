@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from chatbot import migrate
+from chatbot.app import create_app
+from chatbot.services import Services
+from chatbot.settings import Settings
+from tests.chat_application import Chat, ChatApplication, environment, write_files
+from tests.scripted_vllm import ScriptedVllm
+
+
+@pytest.fixture(scope="session")
+def vllm_process() -> Iterator[ScriptedVllm]:
+    with ScriptedVllm() as server:
+        yield server
+
+
+@pytest.fixture
+def vllm(vllm_process: ScriptedVllm) -> ScriptedVllm:
+    vllm_process.reset()
+    return vllm_process
+
+
+@pytest.fixture
+def chat_with(tmp_path: Path) -> Iterator[Callable[..., Chat]]:
+    """Makes an application; its arguments are environment variables besides the usual ones."""
+    made: list[Services] = []
+
+    def make(base_url: str, **more: str) -> Chat:
+        write_files(tmp_path / "files")
+        settings = Settings.from_environment(environment(tmp_path, base_url, **more))
+        parts = Services(settings)
+        made.append(parts)
+        migrate.upgrade(parts.database)
+        return Chat(create_app(parts).test_client(), parts, tmp_path)
+
+    yield make
+    for parts in made:
+        parts.close()
+
+
+@pytest.fixture
+def chat(chat_with: Callable[..., Chat], vllm: ScriptedVllm) -> Chat:
+    return chat_with(vllm.base_url)
+
+
+@pytest.fixture(scope="session")
+def application_process(
+    tmp_path_factory: pytest.TempPathFactory, vllm_process: ScriptedVllm
+) -> Iterator[ChatApplication]:
+    folder = tmp_path_factory.mktemp("application")
+    with ChatApplication(folder, vllm_process.base_url, ARCHI_MAX_STREAMS="4") as application:
+        yield application
+
+
+@pytest.fixture
+def application(application_process: ChatApplication, vllm: ScriptedVllm) -> ChatApplication:
+    """The real application under gunicorn, with four places for concurrent answers."""
+    return application_process

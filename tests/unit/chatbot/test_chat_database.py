@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import func, make_url, select, text
+
+from chatbot import conversations, migrate
+from chatbot.database import Database
+from chatbot.failures import Failure
+from chatbot.tables import Base, Conversation, Message, Role, Status
+from tests.chat_application import ROOT
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    found = Database(make_url(f"sqlite:///{tmp_path / 'chat.db'}"))
+    migrate.upgrade(found)
+    yield found
+    found.close()
+
+
+def test_migrations_make_what_the_tables_say(database: Database) -> None:
+    with database.engine.connect() as connection:
+        context = MigrationContext.configure(connection)
+        assert compare_metadata(context, Base.metadata) == []
+
+
+def test_migrating_again_changes_nothing(database: Database) -> None:
+    with database.write() as session:
+        conversations.create(session, "kept")
+    assert migrate.upgrade(database) == "0001"
+    with database.read() as session:
+        assert [row.title for row in conversations.listing(session)] == ["kept"]
+
+
+def test_two_processes_may_migrate_at_once(tmp_path: Path) -> None:
+    code = (
+        "import sys; from sqlalchemy import make_url; from chatbot import migrate;"
+        "from chatbot.database import Database;"
+        "print(migrate.upgrade(Database(make_url(sys.argv[1]))))"
+    )
+    url = f"sqlite:///{tmp_path / 'chat.db'}"
+    both = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, url],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    for process in both:
+        output, _ = process.communicate(timeout=60)
+        assert process.returncode == 0, output
+        assert output.strip().endswith("0001")
+
+
+def test_sqlite_runs_in_wal_mode_with_foreign_keys(database: Database) -> None:
+    with database.read() as session:
+        assert session.execute(text("PRAGMA journal_mode")).scalar_one() == "wal"
+        assert session.execute(text("PRAGMA foreign_keys")).scalar_one() == 1
+
+
+def test_moments_come_back_in_utc(database: Database) -> None:
+    with database.write() as session:
+        made = conversations.create(session)
+    with database.read() as session:
+        read = conversations.get(session, made.id)
+        assert read.created_at.utcoffset() is not None
+        assert read.created_at == made.created_at
+
+
+def test_deleting_a_conversation_deletes_its_messages_however_many(database: Database) -> None:
+    # SQLite refuses more than 1,000 levels of cascading: a chain of parents must not cascade.
+    with database.write() as session:
+        kept, gone = conversations.create(session), conversations.create(session)
+        for conversation, count in ((kept, 1), (gone, 1500)):
+            parent = None
+            for _ in range(count):
+                message = Message(
+                    conversation_id=conversation.id,
+                    parent_id=parent,
+                    role=Role.USER,
+                    status=Status.COMPLETE,
+                )
+                session.add(message)
+                session.flush()
+                parent = message.id
+    with database.write() as session:
+        conversations.remove(session, gone.id)
+    with database.read() as session:
+        assert session.scalar(select(func.count()).select_from(Message)) == 1
+        assert session.scalars(select(Conversation.id)).all() == [kept.id]
+
+
+def test_answers_of_a_killed_process_become_interrupted(database: Database) -> None:
+    with database.write() as session:
+        conversation = conversations.create(session)
+        _, answer = conversations.open_turn(
+            session, conversation.id, question="Why?", parent_id=None, model="m"
+        )
+    with database.write() as session:
+        assert conversations.interrupt_orphans(session) == 1
+        assert conversations.interrupt_orphans(session) == 0
+    with database.read() as session:
+        path = conversations.path(session, conversation.id)
+        assert [(row.id, row.status) for row in path][-1] == (answer.id, Status.INTERRUPTED)
+
+
+def test_a_second_answer_takes_the_place_of_the_first(database: Database) -> None:
+    with database.write() as session:
+        conversation = conversations.create(session)
+        history, first = conversations.open_turn(
+            session, conversation.id, question="Why?", parent_id=None, model="m"
+        )
+        conversations.save_answer(session, first.id, {"status": Status.STOPPED})
+        _, second = conversations.open_turn(
+            session, conversation.id, question=None, parent_id=history[-1].id, model="m"
+        )
+        path = conversations.path(session, conversation.id)
+        assert [row.id for row in path] == [history[-1].id, second.id]
+        with pytest.raises(Failure, match="still being written"):
+            conversations.open_turn(
+                session, conversation.id, question="And?", parent_id=None, model="m"
+            )
+
+
+@pytest.mark.parametrize(
+    ("question", "title"),
+    [
+        ("What  is\nthis?", "What is this?"),
+        ("word " * 40, "word " * 10 + "word…"),
+        ("x" * 300, "x" * 59 + "…"),
+    ],
+)
+def test_a_title_is_the_first_words_of_the_question(question: str, title: str) -> None:
+    assert conversations.title_from(question) == title

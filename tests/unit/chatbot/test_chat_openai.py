@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import openai
+import pytest
+import requests
+from langchain_openai import ChatOpenAI
+
+from chatbot.openai_api import MAX_CHOICES
+from tests.chat_application import Chat, ChatApplication
+from tests.scripted_vllm import MODEL, Script, ScriptedVllm
+
+ASKED = [{"role": "user", "content": "Hello?"}]
+
+
+@pytest.fixture
+def sdk(application: ChatApplication) -> Iterator[openai.OpenAI]:
+    with openai.OpenAI(
+        base_url=f"{application.url}/v1", api_key="unused", max_retries=0, timeout=20
+    ) as client:
+        yield client
+
+
+def test_the_openai_sdk_gets_an_answer(sdk: openai.OpenAI, vllm: ScriptedVllm) -> None:
+    answer = sdk.chat.completions.create(
+        model=MODEL, messages=ASKED, temperature=0.2, max_tokens=20, stop=["\n"]
+    )
+    assert answer.choices[0].message.content == "Hello from the script."
+    assert answer.model == MODEL
+    assert answer.usage is not None
+    assert answer.usage.completion_tokens == 5
+    sent = vllm.requests[-1]
+    assert sent["messages"] == ASKED
+    assert (sent["temperature"], sent["max_tokens"], sent["stop"]) == (0.2, 20, ["\n"])
+
+
+def test_the_openai_sdk_streams(sdk: openai.OpenAI, vllm: ScriptedVllm) -> None:
+    vllm.script = Script(hold=True)
+    stream = sdk.chat.completions.create(
+        model=MODEL, messages=ASKED, stream=True, stream_options={"include_usage": True}
+    )
+    text = ""
+    for chunk in stream:
+        if chunk.choices:
+            text += chunk.choices[0].delta.content or ""
+        if text == "Hello":
+            vllm.release()
+    assert text == "Hello from the script."
+    assert chunk.usage is not None
+    assert chunk.usage.completion_tokens == 5
+
+
+def test_the_openai_sdk_lists_the_model(sdk: openai.OpenAI) -> None:
+    assert [model.id for model in sdk.models.list()] == [MODEL]
+
+
+def test_langchain_gets_an_answer(application: ChatApplication) -> None:
+    model = ChatOpenAI(model=MODEL, base_url=f"{application.url}/v1", api_key="unused")
+    assert model.invoke("Hello?").text == "Hello from the script."
+    assert "".join(chunk.text for chunk in model.stream("Hello?")) == "Hello from the script."
+
+
+def test_the_model_may_be_left_out_and_n_is_clamped(chat: Chat, vllm: ScriptedVllm) -> None:
+    body = {"messages": ASKED, "n": 10_000, "chat_template": "{{ evil }}"}
+    assert chat.client.post("/v1/chat/completions", json=body).status_code == 200
+    sent = vllm.requests[-1]
+    assert sent["model"] == MODEL
+    assert sent["n"] == MAX_CHOICES
+    assert "chat_template" not in sent
+
+
+def test_another_model_is_404_naming_the_served_one(sdk: openai.OpenAI) -> None:
+    with pytest.raises(openai.NotFoundError, match=MODEL) as refusal:
+        sdk.chat.completions.create(model="gpt-4o", messages=ASKED)
+    assert refusal.value.code == "model_not_found"
+    assert refusal.value.param == "model"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [[], {}, {"messages": []}, {"messages": "Hello"}, {"messages": ASKED, "n": 0}],
+)
+def test_bad_requests_get_openais_error_shape(chat: Chat, body: object) -> None:
+    response = chat.client.post("/v1/chat/completions", json=body)
+    assert response.status_code == 400
+    error = response.json["error"]
+    assert error["type"] == "invalid_request_error"
+    assert error["message"]
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_an_error_of_the_model_server_keeps_its_message(
+    sdk: openai.OpenAI, vllm: ScriptedVllm, stream: bool
+) -> None:
+    vllm.script = Script(error=(400, "temperature must be non-negative"))
+    with pytest.raises(openai.BadRequestError, match="temperature must be non-negative"):
+        sdk.chat.completions.create(model=MODEL, messages=ASKED, stream=stream)
+
+
+def test_a_cut_stream_is_an_error_and_not_a_short_answer(
+    sdk: openai.OpenAI, vllm: ScriptedVllm
+) -> None:
+    vllm.script = Script(cut="end")
+    with pytest.raises(openai.APIError, match="before the answer was finished"):
+        list(sdk.chat.completions.create(model=MODEL, messages=ASKED, stream=True))
+
+
+@pytest.mark.parametrize(
+    ("stream", "hang"),
+    [(True, "last"), (True, "first"), (True, "headers"), (False, "headers")],
+)
+def test_a_client_that_leaves_frees_the_model(
+    application: ChatApplication, vllm: ScriptedVllm, stream: bool, hang: str
+) -> None:
+    vllm.script = Script(hang=hang)
+    with requests.Session() as session:
+        try:
+            response = session.post(
+                f"{application.url}/v1/chat/completions",
+                json={"messages": ASKED, "stream": stream},
+                stream=True,
+                # Nothing comes in these cases, so the client gives up.
+                timeout=None if hang == "last" else 0.5,
+            )
+            if hang == "last":
+                lines = response.iter_lines()
+                while b"script" not in next(lines):
+                    continue
+            else:
+                next(response.iter_lines())
+        except requests.RequestException:
+            assert hang != "last"
+        else:
+            response.close()
+    assert vllm.wait(lambda server: server.aborted == 1 and server.running == 0)
+
+
+def test_the_model_server_being_away_is_503(chat: Chat, vllm: ScriptedVllm) -> None:
+    vllm.stop()
+    try:
+        response = chat.client.post("/v1/chat/completions", json={"messages": ASKED})
+        models = chat.client.get("/v1/models")
+    finally:
+        vllm.start_again()
+    assert (response.status_code, models.status_code) == (503, 503)
+    assert response.json["error"]["code"] == "model_unreachable"
+    assert "Retry-After" in response.headers

@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -112,6 +112,8 @@ def prepare(stack: str | None, root: Path | None = None) -> Pulumi:
         **places(),
     }
     environment["PATH"] = f"{binary.parent}{os.pathsep}{environment.get('PATH', '')}"
+    if host := _docker_host(environment):
+        environment["DOCKER_HOST"] = host  # the plugin knows DOCKER_HOST, and no docker context
     stack = stack or selected_stack(root)
     if not {"PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"} & environment.keys():
         if stack and _opens_empty(root, stack):
@@ -173,6 +175,17 @@ def places() -> dict[str, str]:
         "PULUMI_HOME": os.environ.get("PULUMI_HOME") or str(home / "pulumi"),
         "PULUMI_BACKEND_URL": os.environ.get("PULUMI_BACKEND_URL") or f"file://{home / 'state'}",
     }
+
+
+def _docker_host(environment: Mapping[str, str]) -> str | None:
+    """Where the chosen docker context has its Engine; None where none is chosen."""
+    folder = Path(environment.get("DOCKER_CONFIG") or Path.home() / ".docker")
+    chosen = "DOCKER_CONTEXT" in environment or (folder / "contexts").is_dir()
+    if "DOCKER_HOST" in environment or not chosen:
+        return None
+    from archi.docker_engine import endpoint  # the SDK takes its time to load
+
+    return endpoint(environment, folder)
 
 
 def no_such_stack(root: Path, stack: str) -> str:

@@ -62,6 +62,19 @@ class Checkout:
         """Run the wrapper as ``.venv/bin/pulumi`` runs it, on this copy's code."""
         return self._run([sys.executable, "-m", "archi.pulumi_cli", *arguments])
 
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start the wrapper in a process group of its own, to be watched and killed."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "archi.pulumi_cli", *arguments],
+            cwd=self.path,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            text=True,
+            start_new_session=True,
+        )
+
     def pulumi_json(self, *arguments: str) -> Any:
         """Run the wrapper and read its standard output as JSON."""
         done = subprocess.run(

@@ -36,6 +36,8 @@ class Assistant:
     chat_port: int
     vllm_port: int
     first_up: str = ""
+    touched: bool = False
+    """Whether a test has changed it since it was last as its stack file says."""
 
     @property
     def names(self) -> Names:
@@ -47,6 +49,7 @@ class Assistant:
 
     def configure(self, **config: Any) -> None:
         """Write the stack file: the shipped one on ports of the tests' own, with changes."""
+        self.touched = True
         ports = {"chatbot": {"port": self.chat_port}, "vllm": {"port": self.vllm_port}}
         services = config.pop("services", {})
         for service, values in services.items():
@@ -111,7 +114,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Assistant]:
     assistant.configure()
     done = assistant.checkout.make("up", STACK=STACK)
     assert done.returncode == 0, done.stdout
-    assistant.first_up = done.stdout
+    assistant.first_up, assistant.touched = done.stdout, False
     yield assistant
     remove_all(client)
 
@@ -119,6 +122,8 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Assistant]:
 @pytest.fixture
 def assistant(deployed: Assistant) -> Assistant:
     """The assistant as its stack file says, whatever the test before did to it."""
-    deployed.configure()
-    deployed.up("--refresh")
+    if deployed.touched:
+        deployed.configure()
+        deployed.up("--refresh")
+        deployed.touched = False
     return deployed

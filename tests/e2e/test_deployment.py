@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
+
+import pytest
 import requests
 
 from tests.e2e.conftest import STACK, Assistant
@@ -61,6 +65,7 @@ def test_nothing_listens_beyond_loopback(assistant: Assistant) -> None:
 def test_a_removed_server_is_brought_back_and_waited_for(assistant: Assistant) -> None:
     chat = assistant.ids()["chatbot"]
     assistant.client.containers.get(assistant.names.vllm_server).remove(force=True)
+    assistant.touched = True
     said = assistant.up("--refresh")
     assert "vllm-server: ready" in said
     assert assistant.ids()["chatbot"] == chat
@@ -85,6 +90,7 @@ def test_destroy_leaves_only_data_and_up_takes_it_up_again(assistant: Assistant)
     created.raise_for_status()
     images = {image.id for image in assistant.client.images.list()}
 
+    assistant.touched = True
     done = assistant.checkout.make("down", STACK=STACK)
     assert done.returncode == 0, done.stdout
     label = {"label": f"archi.deployment={STACK}"}
@@ -102,7 +108,7 @@ def test_destroy_leaves_only_data_and_up_takes_it_up_again(assistant: Assistant)
 
 
 def test_a_wrong_model_name_fails_while_the_assistant_goes_on(
-    assistant: Assistant, tmp_path_factory
+    assistant: Assistant, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     before = assistant.ids()
     folder = tmp_path_factory.mktemp("hub")
@@ -149,6 +155,39 @@ def test_a_server_that_cannot_start_fails_with_its_cause_and_is_mended_by_the_ne
     assert server.status == "exited"  # not failing over and over
 
     assistant.configure()
+    assistant.up()
+    assert assistant.complete("Say hello.")
+
+
+def test_what_a_killed_run_left_is_mended_by_the_next(assistant: Assistant) -> None:
+    assistant.client.containers.get(assistant.names.chatbot).remove(force=True)
+    assistant.touched = True
+    run = assistant.checkout.start("up", "--yes", "--skip-preview", "--refresh", "-s", STACK)
+    for line in run.stdout or ():
+        if "chatbot: starting the container" in line:
+            os.killpg(run.pid, signal.SIGKILL)
+    run.wait()
+
+    said = assistant.up()
+    assert "was killed; its lock" in said
+    assert assistant.get("/readyz")["status"] == "ready"
+    assistant.up()
+    assert assistant.changed() == {}
+
+
+def test_breaking_off_stops_at_once_and_the_next_up_goes_on(assistant: Assistant) -> None:
+    assistant.client.containers.get(assistant.names.vllm_server).remove(force=True)
+    assistant.touched = True
+    run = assistant.checkout.start("up", "--yes", "--skip-preview", "--refresh", "-s", STACK)
+    said = []
+    for line in run.stdout or ():
+        said.append(line)
+        if "vllm-server: starting the container" in line and run.poll() is None:
+            os.kill(run.pid, signal.SIGINT)
+    assert run.wait() != 0
+    assert "the same command takes up the work again" in "".join(said)
+    assert assistant.client.containers.get(assistant.names.vllm_server).status == "running"
+
     assistant.up()
     assert assistant.complete("Say hello.")
 

@@ -63,7 +63,9 @@ def gate() -> Iterator[Gate]:
     client = connect()
 
     def clear() -> None:
-        for container in client.containers.list(all=True, filters={"label": "archi.test=readiness"}):
+        for container in client.containers.list(
+            all=True, filters={"label": "archi.test=readiness"}
+        ):
             container.remove(force=True, v=True)
 
     clear()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from archi.images import VLLM_CPU_IMAGE, image
@@ -51,19 +53,24 @@ def test_a_stack_makes_these_resources_and_no_other(preview: Preview, stack: str
     assert {one.operation for one in planned.values()} == {"create"}
 
 
+def published(inputs: dict[str, Any]) -> list[tuple[str, int, int]]:
+    """Address and port on the host, port in the container."""
+    return [(port["ip"], port["external"], port["internal"]) for port in inputs["ports"]]
+
+
 @pytest.mark.parametrize("stack", SHIPPED)
 def test_the_containers_of_a_stack(preview: Preview, stack: str) -> None:
     planned = preview(stack)
     server, chat = planned["vllm-server"].inputs, planned["chatbot"].inputs
     assert server["name"] == f"vllm-server-{stack}"
     assert server["networksAdvanced"][0]["name"] == f"archi-{stack}"
-    assert server["ports"] == [{"external": 8000, "internal": 8000, "ip": "127.0.0.1"}]
+    assert published(server) == [("127.0.0.1", 8000, 8000)]
     assert "gpus" not in server
     assert "deviceRequests" not in server
     assert "--enforce-eager" in server["command"]
     assert "VLLM_CPU_KVCACHE_SPACE=1" in server["envs"]
     assert chat["name"] == f"chatbot-{stack}"
-    assert chat["ports"] == [{"external": 7861, "internal": 7861, "ip": "127.0.0.1"}]
+    assert published(chat) == [("127.0.0.1", 7861, 7861)]
     assert "VLLM_BASE_URL=http://vllm-server:8000/v1" in chat["envs"]
 
 

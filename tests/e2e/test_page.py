@@ -1,0 +1,79 @@
+"""The deployed page in a real browser, with real vLLM behind it."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+import requests
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from tests.e2e.conftest import Assistant
+
+ANSWER_MS = 180_000
+"""How long a small model on a busy CPU may take for an answer."""
+
+RECORD_GROWTH = """() => {
+  window.lengths = [];
+  new MutationObserver(() => {
+    const answers = document.querySelectorAll('[data-testid="answer-text"]');
+    const text = answers.length ? answers[answers.length - 1].textContent : "";
+    if (text.length > (window.lengths.at(-1) ?? 0)) window.lengths.push(text.length);
+  }).observe(document.body, {subtree: true, childList: true, characterData: true});
+}"""
+
+
+@pytest.fixture
+def page(browser: Browser, assistant: Assistant) -> Iterator[Page]:
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    page = context.new_page()
+    page.goto(assistant.url)
+    expect(page.get_by_test_id("model-name")).to_have_text("HuggingFaceTB/SmolLM2-135M-Instruct")
+    yield page
+    context.close()
+
+
+def ask(page: Page, question: str) -> Locator:
+    page.get_by_test_id("composer").fill(question)
+    page.get_by_test_id("send").click()
+    return page.get_by_test_id("message-assistant").last
+
+
+def running(assistant: Assistant) -> float:
+    """Requests that vLLM is working on, by its own metrics."""
+    metrics = requests.get(f"http://localhost:{assistant.vllm_port}/metrics", timeout=10).text
+    found = re.findall(r"^vllm:num_requests_running\{.*\} (\S+)$", metrics, re.MULTILINE)
+    return sum(map(float, found))
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """Look again and again until it holds; the test's own time limit ends a vain wait."""
+    deadline = time.monotonic() + ANSWER_MS / 1000
+    while not holds():
+        assert time.monotonic() < deadline, "it never came true"
+
+
+def test_a_question_gets_an_answer_token_by_token(page: Page) -> None:
+    page.evaluate(RECORD_GROWTH)
+    answer = ask(page, "What is the capital of France? Answer in one sentence.")
+    expect(answer).to_have_attribute("data-status", "complete", timeout=ANSWER_MS)
+    lengths = page.evaluate("window.lengths")
+    assert len(lengths) >= 3, lengths
+    text = answer.get_by_test_id("answer-text").inner_text()
+    assert text.strip()
+    expect(answer.get_by_test_id("figures")).to_contain_text("tokens/s")
+
+    page.reload()
+    kept = page.get_by_test_id("message-assistant").last.get_by_test_id("answer-text")
+    expect(kept).to_have_text(text)
+
+
+def test_stop_ends_the_work_of_vllm(page: Page, assistant: Assistant) -> None:
+    answer = ask(page, "Count from one to one thousand, one number a line.")
+    expect(answer.get_by_test_id("answer-text")).not_to_be_empty(timeout=ANSWER_MS)
+    assert running(assistant) == 1
+    page.get_by_test_id("stop").click()
+    expect(answer).to_have_attribute("data-status", "stopped")
+    until(lambda: running(assistant) == 0)

@@ -1,0 +1,1 @@
+"""Pulumi and its Docker plugin, put in place by `toolchain/install`."""

@@ -6,7 +6,7 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 export ARCHI_BEGIN ?= $(shell date +%s)
 
-.PHONY: help up down test unit lint toolchain venv requirements
+.PHONY: help up down test bridge unit lint toolchain venv requirements
 .DEFAULT_GOAL := help
 
 help: ## what can be made
@@ -21,7 +21,11 @@ down: venv ## take it away again; conversations and weights stay
 test: venv ## the whole test suite, on real Docker with real vLLM
 	@$(BIN)/python -m archi.up --only-machine
 	@scripts/dev/install_test_tools.sh
+	@if command -v go >/dev/null; then $(MAKE) --no-print-directory bridge; fi
 	@$(BIN)/python -m pytest
+
+bridge: ## the Go tests of the Docker bridge; the flags are the build's, to share its cache
+	@cd toolchain/docker && CGO_ENABLED=0 go test -trimpath -tags=no_compose,osusergo,grpcnotrace ./...
 
 unit: venv ## the tests that need no Docker
 	@$(BIN)/python -m pytest tests/unit

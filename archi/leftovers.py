@@ -86,13 +86,17 @@ def _locks(folder: Path, stack: str) -> list[tuple[Path, dict[str, Any]]]:
 
 
 def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+    """Whether that process is a pulumi that runs: not ended and unreaped, no other with its id."""
+    if not Path("/proc/self").exists():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, 0)
+            return True
         return False
-    except PermissionError:
-        return True
-    return True
+    try:
+        name, _, rest = Path(f"/proc/{pid}/stat").read_text().rpartition(")")
+    except OSError:
+        return False
+    return name.endswith("(pulumi") and rest.split()[0] not in ("Z", "X")
 
 
 def _state(pulumi: Pulumi) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import signal
 import pytest
 import requests
 
+from archi.images import LABEL_IMAGE
 from tests.e2e.conftest import STACK, Assistant
 from tests.hub_server import HubServer
 
@@ -83,12 +84,16 @@ def test_a_change_of_the_chat_application_replaces_its_container_only(assistant:
     assert "changed by a test" in requests.get(assistant.url, timeout=10).text
 
 
+def own_images(assistant: Assistant) -> set[str]:
+    return {image.id for image in assistant.client.images.list(filters={"label": LABEL_IMAGE})}
+
+
 def test_destroy_leaves_only_data_and_up_takes_it_up_again(assistant: Assistant) -> None:
     created = requests.post(
         f"{assistant.url}/api/conversations", json={"title": "kept over a destroy"}, timeout=10
     )
     created.raise_for_status()
-    images = {image.id for image in assistant.client.images.list()}
+    images = own_images(assistant)
 
     assistant.touched = True
     done = assistant.checkout.make("down", STACK=STACK)
@@ -102,7 +107,7 @@ def test_destroy_leaves_only_data_and_up_takes_it_up_again(assistant: Assistant)
 
     said = assistant.up()
     assert "already there" in said  # the weights: nothing is downloaded a second time
-    assert {image.id for image in assistant.client.images.list()} == images
+    assert own_images(assistant) == images
     titles = [item["title"] for item in assistant.get("/api/conversations")["conversations"]]
     assert "kept over a destroy" in titles
 

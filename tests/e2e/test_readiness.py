@@ -1,4 +1,4 @@
-"""The readiness gate on real containers: real vLLM that can't start, and small ones that misbehave."""
+"""The readiness gate: real vLLM that can't start, and small containers that misbehave."""
 
 from __future__ import annotations
 

@@ -2,9 +2,13 @@
 
 import json
 import os
+import shutil
+import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from archi.leftovers import remove_dead_locks
@@ -30,10 +34,34 @@ def test_the_lock_of_a_process_that_is_gone_is_removed(tmp_path: Path) -> None:
     assert not path.exists()
 
 
-def test_the_lock_of_a_living_process_stays(tmp_path: Path) -> None:
-    path = lock(tmp_path, "bot", os.getpid())
-    assert remove_dead_locks(tmp_path, "bot") == []
+@contextmanager
+def running(folder: Path, name: str) -> Iterator[int]:
+    """A process of that name that does nothing."""
+    shutil.copy(shutil.which("sleep") or "", folder / name)
+    with subprocess.Popen([folder / name, "inf"]) as process:
+        yield process.pid
+        process.kill()
+
+
+def test_the_lock_of_a_running_pulumi_stays(tmp_path: Path) -> None:
+    with running(tmp_path, "pulumi") as pid:
+        path = lock(tmp_path, "bot", pid)
+        assert remove_dead_locks(tmp_path, "bot") == []
     assert path.exists()
+
+
+def test_a_process_that_only_has_the_same_id_does_not_count(tmp_path: Path) -> None:
+    with running(tmp_path, "other") as pid:
+        lock(tmp_path, "bot", pid)
+        assert remove_dead_locks(tmp_path, "bot") == [pid]
+
+
+def test_a_pulumi_that_ended_and_was_not_reaped_does_not_count(tmp_path: Path) -> None:
+    with running(tmp_path, "pulumi") as pid:
+        os.kill(pid, signal.SIGKILL)
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+        lock(tmp_path, "bot", pid)
+        assert remove_dead_locks(tmp_path, "bot") == [pid]
 
 
 def test_another_machines_lock_stays(tmp_path: Path) -> None:

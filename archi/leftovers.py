@@ -5,10 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import socket
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from archi.cancellation import RUN_VARIABLE, exists
 
 if TYPE_CHECKING:
     from archi.pulumi_cli import Pulumi
@@ -21,6 +24,7 @@ def mend(pulumi: Pulumi) -> None:
     """
     if pulumi.backend is None or pulumi.stack is None:
         return
+    end_orphans()
     locks = pulumi.backend / ".pulumi" / "locks"
     dead = remove_dead_locks(locks, pulumi.stack)
     for pid in dead:
@@ -37,6 +41,20 @@ def mend(pulumi: Pulumi) -> None:
             _say(f"Container {name} of an earlier, killed run is removed; it is made anew.")
 
 
+def end_orphans() -> list[int]:
+    """End the plugins of killed runs, known by the run in their environment; gives their ids."""
+    ended = []
+    marker = f"{RUN_VARIABLE}=".encode()
+    for environ in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError, ValueError):
+            entries = environ.read_bytes().split(b"\0")
+            runs = [entry for entry in entries if entry.startswith(marker)]
+            if runs and not exists(int(runs[0].removeprefix(marker))):
+                os.kill(int(environ.parent.name), signal.SIGTERM)
+                ended.append(int(environ.parent.name))
+    return ended
+
+
 def remove_dead_locks(folder: Path, stack: str) -> list[int]:
     """Remove locks of processes of this machine that are gone; gives their process ids."""
     dead = []
@@ -44,7 +62,7 @@ def remove_dead_locks(folder: Path, stack: str) -> list[int]:
         if content.get("hostname") != socket.gethostname():
             continue
         pid = int(content.get("pid", 0))
-        if not _alive(pid):
+        if not _is_running_pulumi(pid):
             lock.unlink(missing_ok=True)
             dead.append(pid)
     return dead
@@ -85,18 +103,13 @@ def _locks(folder: Path, stack: str) -> list[tuple[Path, dict[str, Any]]]:
     return found
 
 
-def _alive(pid: int) -> bool:
-    """Whether that process is a pulumi that runs: not ended and unreaped, no other with its id."""
-    if not Path("/proc/self").exists():
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, 0)
-            return True
+def _is_running_pulumi(pid: int) -> bool:
+    """Whether that process runs and is a pulumi: ids are given again, after a reboot above all."""
+    if not exists(pid):
         return False
-    try:
-        name, _, rest = Path(f"/proc/{pid}/stat").read_text().rpartition(")")
-    except OSError:
-        return False
-    return name.endswith("(pulumi") and rest.split()[0] not in ("Z", "X")
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/comm").read_text().strip() == "pulumi"
+    return True
 
 
 def _state(pulumi: Pulumi) -> dict[str, Any]:

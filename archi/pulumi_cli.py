@@ -51,7 +51,11 @@ class Pulumi:
         """Run it in the foreground, Ctrl-C handled; gives its exit code."""
         with tempfile.TemporaryDirectory(prefix="archi-") as folder:
             cancel = Path(folder) / "cancel"
-            environment = {**self.environment, cancellation.VARIABLE: str(cancel)}
+            environment = {
+                **self.environment,
+                cancellation.VARIABLE: str(cancel),
+                cancellation.RUN_VARIABLE: str(os.getpid()),
+            }
             child = subprocess.Popen(
                 [str(self.binary), *arguments], env=environment, cwd=self._folder()
             )

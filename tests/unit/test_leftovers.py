@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from archi.leftovers import remove_dead_locks
+from archi.cancellation import RUN_VARIABLE
+from archi.leftovers import end_orphans, remove_dead_locks
 
 
 def lock(folder: Path, stack: str, pid: int, host: str = "") -> Path:
@@ -74,3 +75,11 @@ def test_another_stacks_lock_stays(tmp_path: Path) -> None:
     path = lock(tmp_path, "my-bot", ended_process())
     assert remove_dead_locks(tmp_path, "bot") == []
     assert path.exists()
+
+
+def test_a_plugin_whose_run_is_gone_is_ended_and_another_is_not() -> None:
+    for run, ends in ((ended_process(), True), (os.getpid(), False)):
+        environment = {**os.environ, RUN_VARIABLE: str(run)}
+        with subprocess.Popen([sys.executable, "-c", "input()"], env=environment) as plugin:
+            assert (plugin.pid in end_orphans()) is ends
+            plugin.kill()

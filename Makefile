@@ -4,7 +4,11 @@ SHELL := bash
 VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
-export ARCHI_BEGIN ?= $(shell date +%s)
+# When all of it began, the virtual environment included.
+ifndef ARCHI_BEGIN
+ARCHI_BEGIN := $(shell date +%s)
+endif
+export ARCHI_BEGIN
 
 .PHONY: help up down test bridge unit lint toolchain venv requirements
 .DEFAULT_GOAL := help

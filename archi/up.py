@@ -8,17 +8,20 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import queue
+import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
 import docker
 import yaml
 from rich.console import Console
+from rich.markup import escape
 
 from archi import docker_engine, docker_setup, project, pulumi_cli, smoke
 from archi.docker_engine import EngineUnavailable
@@ -52,12 +55,13 @@ class Up:
     def __init__(self, console: Console) -> None:
         self.console = console
         self.phases = Phases(console)
+        self._children: list[subprocess.Popen[str]] = []
         self.begin = float(os.environ.get("ARCHI_BEGIN") or time.time())
 
     def up(self) -> None:
         """Everything, in order; what can run side by side does."""
         choice = self._choice()
-        self.console.print(f"Stack [bold]{choice.stack}[/bold]: {choice.why}.")
+        self.console.print(f"Stack [bold]{choice.stack}[/bold]: {choice.why}.", highlight=False)
         settings = self._settings(choice.stack)
         client = self._machine(settings.source)
         self._ports(client, settings)
@@ -140,11 +144,32 @@ class Up:
 
     def _parts(self, client: docker.DockerClient, settings: Settings) -> None:
         """Toolchain and images side by side: one keeps the cores busy, the other the network."""
-        with self.phases.shown(), ThreadPoolExecutor(max_workers=2) as pool:
-            toolchain = pool.submit(self.toolchain)
-            images = pool.submit(self._images, client, settings)
-            for part in (toolchain, images):
-                part.result()
+        ended: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
+
+        def part(work: Callable[[], None]) -> None:
+            try:
+                work()
+            except BaseException as failure:
+                ended.put(failure)
+            else:
+                ended.put(None)
+
+        parts = (self.toolchain, partial(self._images, client, settings))
+        with self.phases.shown():
+            # Daemons: when one part fails or the user breaks off, nobody waits for the other.
+            for work in parts:
+                threading.Thread(target=part, args=(work,), daemon=True).start()
+            try:
+                for _ in parts:
+                    if failure := ended.get():
+                        raise failure
+            finally:
+                self._interrupt_children()
+
+    def _interrupt_children(self) -> None:
+        for child in self._children:
+            if child.poll() is None:
+                child.send_signal(signal.SIGINT)
 
     def _images(self, client: docker.DockerClient, settings: Settings) -> None:
         wanted: list[Image | str] = [image("base", settings.source)]
@@ -177,7 +202,7 @@ class Up:
         return bool(set(changes) - {"same"})
 
     def _close(self, stack: str, endpoints: smoke.Endpoints, answer: str, *, changed: bool) -> None:
-        say = partial(self.console.print, soft_wrap=True)
+        say = self.console.print
         say()
         for phase in self.phases.all:
             if phase.elapsed >= 1:
@@ -186,7 +211,7 @@ class Up:
         say()
         if not changed:
             say("Nothing changed: the deployment was already as its stack file says.")
-        say(f"{endpoints.model} said: [italic]{answer}[/italic]", highlight=False)
+        say(f"{endpoints.model} said: [italic]{escape(answer)}[/italic]", highlight=False)
         say(f"\n[bold green]Chat:[/bold green] [link]{endpoints.chat_url}[/link]")
         say(f"[bold]API:[/bold]  {endpoints.chat_url}/v1  (OpenAI-compatible)")
         say(
@@ -210,10 +235,11 @@ class Up:
             cwd=project.ROOT,
             env={**os.environ, **environment},
         ) as process:
+            self._children.append(process)
             said: list[str] = []
             for line in process.stderr or ():
-                said.append(line.rstrip())
-                self.phases.say(phase, line.rstrip())
+                said.append(line.rstrip().removeprefix(f"{phase.name}: "))
+                self.phases.say(phase, said[-1])
             output = process.stdout.read() if process.stdout else ""
         if process.returncode:
             raise pulumi_cli.Refused("\n".join(said[-20:]))
@@ -228,7 +254,7 @@ def main() -> int:
     mode.add_argument("--only-machine", action="store_true", help="all but the deployment")
     mode.add_argument("--only-toolchain", action="store_true", help="only pulumi and its plugins")
     arguments = parser.parse_args()
-    console = Console(stderr=True)
+    console = Console(stderr=True, soft_wrap=True)
     run = Up(console)
     try:
         if arguments.down:
@@ -241,8 +267,7 @@ def main() -> int:
         else:
             run.up()
     except _FAILURES as failure:
-        console.print(f"\n[bold red]✗[/bold red] {type(failure).__name__}", end=": ")
-        console.print(str(failure), highlight=False, markup=False)
+        console.print(f"\n[bold red]✗[/bold red] {escape(str(failure))}", highlight=False)
         return 1
     except UpError:
         return 1

@@ -20,12 +20,12 @@ from archi.docker_setup import Daemon, start
 def daemon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Daemon]:
     """A daemon with folders, socket, pid file and network of its own; ended by its pid.
 
-    The network namespace is not for tidiness: a dockerd with ``--bridge=none`` deletes the
-    host's docker0, the bridge of the machine's own Engine.
+    The namespaces are not for tidiness: a dockerd with ``--bridge=none`` deletes the host's
+    docker0, the bridge of the machine's own Engine, and leaves its mounts when it ends.
     """
     isolated = tmp_path / "bin" / "dockerd"
     isolated.parent.mkdir()
-    isolated.write_text(f'#!/bin/sh\nexec unshare --net {shutil.which("dockerd")} "$@"\n')
+    isolated.write_text(f'#!/bin/sh\nexec unshare --net --mount {shutil.which("dockerd")} "$@"\n')
     isolated.chmod(0o755)
     monkeypatch.setenv("PATH", f"{isolated.parent}:{os.environ['PATH']}")
     # A socket's path may have 108 characters, which pytest's folders exceed.

@@ -12,9 +12,6 @@ import hashlib
 import secrets
 from pathlib import Path
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
 SHIPPED_SALT = "v1:sm9KtlUcDyM=:v1:LIb0KLdLfnrUCQRa:GghYr+5y9BGGZkSEC5ix4giUV27fMg=="
 """The salt of every stack file that we ship: that of the empty passphrase."""
 
@@ -33,6 +30,9 @@ def opens(passphrase: str, salt: str) -> bool:
         return False
     if (version, check_version) != ("v1", "v1"):
         return False
+    from cryptography.exceptions import InvalidTag
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
     try:
         return AESGCM(_key(passphrase, raw[0])).decrypt(raw[1], raw[2], None) == _KNOWN_TEXT
     except InvalidTag:
@@ -41,6 +41,8 @@ def opens(passphrase: str, salt: str) -> bool:
 
 def new_salt(passphrase: str) -> str:
     """An ``encryptionsalt`` for a new stack file."""
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
     salt, nonce = secrets.token_bytes(8), secrets.token_bytes(12)
     check = AESGCM(_key(passphrase, salt)).encrypt(nonce, _KNOWN_TEXT, None)
     encoded = [base64.b64encode(part).decode() for part in (salt, nonce, check)]

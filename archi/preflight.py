@@ -11,7 +11,7 @@ from docker.errors import APIError
 from archi.diagnosis import diagnose
 from archi.oneshot import OneShot, run
 from archi.ports import holder
-from archi.settings import GpuIds, Settings
+from archi.settings import GpuIds
 
 
 class PreflightError(Exception):
@@ -48,14 +48,6 @@ def check(client: docker.DockerClient, wanted: Preflight) -> None:
         problems += _gpu_problems(client, wanted)
     if problems:
         raise PreflightError("\n".join(problems))
-
-
-def ports_of(settings: Settings) -> dict[str, int]:
-    """The ports that a deployment publishes, by the key of the setting that chooses each."""
-    return {
-        "archi:services.chatbot.port": settings.services.chatbot.port,
-        "archi:services.vllm.port": settings.services.vllm.port,
-    }
 
 
 def port_problems(

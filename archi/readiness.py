@@ -33,6 +33,9 @@ VLLM_PHASES: tuple[tuple[str, str], ...] = (
     (r"Starting vLLM server on|Application startup complete", "answering; warming up"),
 )
 
+PHASES = {"vllm-server": VLLM_PHASES}
+"""Of each service that says what it is at while it starts."""
+
 
 class NotReady(Exception):
     """A container did not become ready; the text says why and what to change."""

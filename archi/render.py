@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -159,6 +158,14 @@ def chat_environment() -> dict[str, str]:
     }
 
 
+def published_ports(settings: Settings) -> dict[str, int]:
+    """The ports on the host, by the key of the setting that chooses each."""
+    return {
+        "archi:services.chatbot.port": settings.services.chatbot.port,
+        "archi:services.vllm.port": settings.services.vllm.port,
+    }
+
+
 @dataclass(frozen=True)
 class File:
     """A small file for the containers.
@@ -199,10 +206,3 @@ def _pipelines(settings: Settings) -> str:
         for agent, pipeline in settings.pipeline_map.items()
     }
     return yaml.safe_dump({"model": settings.model, "pipelines": agents}, sort_keys=True)
-
-
-def digest(value: object) -> str:
-    """A short, stable digest of plain data, for labels and triggers."""
-    from hashlib import sha256
-
-    return sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:12]

@@ -23,14 +23,14 @@ import yaml
 from rich.console import Console
 from rich.markup import escape
 
-from archi import docker_engine, docker_setup, project, pulumi_cli, smoke
+from archi import docker_engine, docker_setup, project, pulumi_cli, render, smoke
 from archi.docker_engine import EngineUnavailable
 from archi.image_builds import ensure
 from archi.image_pull import pull
 from archi.images import Image, ImageError, Source, image, vllm_reference
 from archi.names import Names
 from archi.phases import Phase, Phases, duration
-from archi.preflight import PreflightError, port_problems, ports_of
+from archi.preflight import PreflightError, port_problems
 from archi.settings import Settings, SettingsError, from_mapping
 from archi.smoke import SmokeError
 from archi.stack_choice import Choice, choose
@@ -139,7 +139,7 @@ class Up:
         return docker_engine.connect()
 
     def _ports(self, client: docker.DockerClient, settings: Settings) -> None:
-        if problems := port_problems(client, settings.name, ports_of(settings)):
+        if problems := port_problems(client, settings.name, render.published_ports(settings)):
             raise PreflightError("\n".join(problems))
 
     def _parts(self, client: docker.DockerClient, settings: Settings) -> None:

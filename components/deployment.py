@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 import pulumi
 
+from archi import render
 from archi.names import Names
 from archi.settings import Settings
 from components.chatbot import Chatbot, ChatbotArgs
+from components.dynamic.preflight import Preflight
 from components.files import Files, FilesArgs
 from components.images import Images, ImagesArgs
 from components.network import Network, NetworkArgs
-from components.preflight import Preflight
 from components.vllm_server import VllmServer, VllmServerArgs
 from components.weights import Weights, WeightsArgs
 
@@ -47,8 +48,9 @@ class Deployment(pulumi.ComponentResource):
         images = Images("images", ImagesArgs(settings), child())
         preflight = Preflight(
             "preflight",
-            settings=settings,
-            names=names,
+            deployment=settings.name,
+            ports=render.published_ports(settings),
+            gpu_ids=str(settings.gpu_ids),
             image=images.vllm_tag,
             opts=child(images.vllm),
         )

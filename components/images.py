@@ -3,70 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import pulumi
 import pulumi_docker as docker
-from docker.errors import ImageNotFound
-from pulumi.dynamic import CreateResult, ReadResult, Resource, UpdateResult
 
-from archi.docker_engine import connect
-from archi.image_builds import ensure
-from archi.images import ImageError, Kind, Source, image, vllm_reference
+from archi.images import Kind, Source, image, vllm_reference
 from archi.settings import Settings
-from components.dynamic import Provider, done, gone, say
+from components.dynamic.built_image import BuiltImage
 
 _PULL_TIMEOUT = pulumi.CustomTimeouts(create="2h")
-
-
-class BuiltImageProvider(Provider):
-    """Builds by the Engine's own builder; an image stays when its deployment goes."""
-
-    keys = ("tag",)
-
-    def create(self, props: dict[str, Any]) -> CreateResult:
-        """Build the image unless its tag is there; raises ``ImageError``."""
-        self._build(props)
-        return CreateResult(props["kind"], done(props))
-
-    def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
-        """Build the image under its new tag; the old one stays for a way back."""
-        self._build(_news)
-        return UpdateResult(done(_news))
-
-    def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
-        """Whether the tag is still there."""
-        try:
-            connect().images.get(props["tag"])
-        except ImageNotFound:
-            return gone()
-        return ReadResult(id_, props)
-
-    def _build(self, props: dict[str, Any]) -> None:
-        wanted = image(props["kind"], props["source"])
-        if wanted.tag != props["tag"]:
-            raise ImageError(
-                f"The files of {wanted.name} changed while `pulumi up` ran ({props['tag']} was "
-                f"planned, they make {wanted.tag}). Mend: run it again."
-            )
-        client = connect()
-        if not client.images.list(name=wanted.tag):
-            say(f"building {wanted.tag}")
-        ensure(client, wanted, lambda _line: None)
-
-
-class BuiltImage(Resource, module="archi", name="BuiltImage"):
-    """An image of our own under the tag of its content."""
-
-    def __init__(
-        self,
-        name: str,
-        kind: Kind,
-        source: Source,
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
-        props = {"kind": kind, "source": source, "tag": image(kind, source).tag, "done": None}
-        super().__init__(BuiltImageProvider(), name, props, opts)
 
 
 @dataclass
@@ -121,10 +66,12 @@ class Images(pulumi.ComponentResource):
     def _built(
         self, kind: Kind, source: Source, *after: pulumi.Resource
     ) -> tuple[pulumi.Resource, str]:
+        tag = image(kind, source).tag
         built = BuiltImage(
             f"{kind}-image",
-            kind,
-            source,
-            pulumi.ResourceOptions(parent=self, depends_on=list(after)),
+            kind=kind,
+            source=source,
+            tag=tag,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=list(after)),
         )
-        return built, image(kind, source).tag
+        return built, tag

@@ -11,7 +11,7 @@ from archi import render
 from archi.names import MODELS_VOLUME, Names
 from archi.settings import GpuIds, Settings
 from components.container import container_args, container_options
-from components.readiness import Readiness
+from components.dynamic.readiness import Readiness
 from components.volumes import retained_volume
 
 

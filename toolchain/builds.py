@@ -27,6 +27,9 @@ GO_ENVIRONMENT = {
     "GOFLAGS": "-mod=readonly -trimpath -buildvcs=false",
     "GOWORK": "off",
 }
+# The compiler's collector costs a sixth of a build's time (0.84 of it without, seen with Go 1.26 on
+# two cores) and saves memory that a machine for models has. It decides nothing about the result.
+GO_MEMORY = {"GOGC": "off", "GOMEMLIMIT": "1GiB"}
 
 
 def build_engine(folder: Path) -> None:
@@ -75,7 +78,7 @@ def build(go: str, module: str, command: list[str], step: Step, **variables: Pat
 def go_environment() -> dict[str, str]:
     """The caller's environment without what would build something else than we ask for."""
     theirs = {"GOOS", "GOARCH", "GOBIN", "GOEXPERIMENT", "GOTMPDIR"}
-    return {k: v for k, v in os.environ.items() if k not in theirs} | GO_ENVIRONMENT
+    return {k: v for k, v in os.environ.items() if k not in theirs} | GO_ENVIRONMENT | GO_MEMORY
 
 
 def find_go() -> str:

@@ -1,4 +1,9 @@
-"""What our dynamic resources share: they speak on the terminal and to the Docker Engine."""
+"""Dynamic resources: what Pulumi's Docker provider can't do, a module each.
+
+Pulumi stores a provider in the state by the path of its class: **moving one breaks every stack**.
+And it loads these modules in a process of their own for every preview and update, most of which
+have nothing to do: so they import Pulumi alone, and what the work needs where it is done.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +12,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from pulumi.dynamic import DiffResult, ReadResult, ResourceProvider
-
-# A provider is stored in the state by the path of its class: moving one breaks every stack.
 
 
 class Provider(ResourceProvider):

@@ -7,10 +7,6 @@ from typing import Any
 import pulumi
 from pulumi.dynamic import CreateResult, Resource, UpdateResult
 
-from archi import preflight
-from archi.docker_engine import connect
-from archi.names import Names
-from archi.settings import GpuIds, Settings
 from components.dynamic import Provider, done
 
 
@@ -30,6 +26,10 @@ class PreflightProvider(Provider):
         return UpdateResult(done(_news))
 
     def _check(self, props: dict[str, Any]) -> None:
+        from archi import preflight
+        from archi.docker_engine import connect
+        from archi.settings import GpuIds
+
         wanted = preflight.Preflight(
             deployment=props["deployment"],
             ports={key: int(port) for key, port in props["ports"].items()},
@@ -40,21 +40,26 @@ class PreflightProvider(Provider):
 
 
 class Preflight(Resource, module="archi", name="Preflight"):
-    """The checks of one deployment; services depend on it."""
+    """The checks of one deployment; services depend on it.
+
+    ``ports``: key of the setting to port of the host; ``gpu_ids``: as the stack file writes them;
+    ``image``: of the container that gets the GPUs.
+    """
 
     def __init__(
         self,
         name: str,
         *,
-        settings: Settings,
-        names: Names,
+        deployment: str,
+        ports: dict[str, int],
+        gpu_ids: str,
         image: str,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         props = {
-            "deployment": names.deployment,
-            "ports": preflight.ports_of(settings),
-            "gpu_ids": str(settings.gpu_ids),
+            "deployment": deployment,
+            "ports": ports,
+            "gpu_ids": gpu_ids,
             "image": image,
             "done": None,
         }

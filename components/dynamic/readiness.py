@@ -5,14 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pulumi
-from docker.errors import APIError, NotFound
 from pulumi.dynamic import CreateResult, ReadResult, Resource, UpdateResult
 
-from archi.docker_engine import connect
-from archi.readiness import VLLM_PHASES, Target, wait
 from components.dynamic import Provider, done, say, undone
-
-_PHASES = {"vllm-server": VLLM_PHASES}
 
 
 class ReadinessProvider(Provider):
@@ -32,6 +27,10 @@ class ReadinessProvider(Provider):
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
         """Whether the service answers right now; a dead one makes the next ``up`` wait again."""
+        from docker.errors import APIError, NotFound
+
+        from archi.docker_engine import connect
+
         try:
             container = connect().containers.get(props["container"])
             answers = container.exec_run(list(props["probe"])).exit_code == 0
@@ -40,12 +39,15 @@ class ReadinessProvider(Provider):
         return ReadResult(id_, done(props)) if answers else undone(id_, props)
 
     def _wait(self, props: dict[str, Any]) -> None:
+        from archi.docker_engine import connect
+        from archi.readiness import PHASES, Target, wait
+
         target = Target(
             service=props["service"],
             container=props["container"],
             probe=props["probe"],
             warm_up=props["warm_up"] or None,
-            phases=_PHASES.get(props["service"], ()),
+            phases=PHASES.get(props["service"], ()),
             timeout=float(props["timeout"]),
         )
         wait(connect(), target, say)

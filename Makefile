@@ -10,7 +10,7 @@ ARCHI_BEGIN := $(shell date +%s)
 endif
 export ARCHI_BEGIN
 
-.PHONY: help up down test bridge unit lint toolchain venv requirements
+.PHONY: help up down test bridge unit lint toolchain venv dev requirements
 .DEFAULT_GOAL := help
 
 help: ## what can be made
@@ -22,7 +22,7 @@ up: venv ## put the assistant on this machine (STACK=… chooses a stack)
 down: venv ## take it away again; conversations and weights stay
 	@$(BIN)/python -m archi.up --down
 
-test: venv ## the whole test suite, on real Docker with real vLLM
+test: dev ## the whole test suite, on real Docker with real vLLM
 	@$(BIN)/python -m archi.up --only-machine
 	@scripts/dev/install_test_tools.sh
 	@if command -v go >/dev/null; then $(MAKE) --no-print-directory bridge; fi
@@ -31,27 +31,38 @@ test: venv ## the whole test suite, on real Docker with real vLLM
 bridge: ## the Go tests of the Docker bridge; the flags are the build's, to share its cache
 	@cd toolchain/docker && CGO_ENABLED=0 go test -trimpath -tags=no_compose,osusergo,grpcnotrace ./...
 
-unit: venv ## the tests that need no Docker
+unit: dev ## the tests that need no Docker
 	@$(BIN)/python -m pytest tests/unit
 
-lint: venv ## format, lint and types
+lint: dev ## format, lint and types
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy
 
 toolchain: venv ## pulumi, its Python language host and its Docker plugin
 	@$(BIN)/python -m archi.up --only-toolchain
 
-venv: $(VENV)/.ready ## the virtual environment
+venv: $(VENV)/.ready ## the virtual environment with what runs a deployment
+dev: $(VENV)/.dev ## the same with what tests it
 
-# Both lists of requirements: what runs the deployment, and what tests it.
-$(VENV)/.ready: requirements-dev.txt pyproject.toml
+# The language host lists pip's packages at every run: the pip that Python 3.11 brings takes half a
+# second longer for it.
+PIP_VERSION = 26.3
+PIP = $(BIN)/pip install --quiet --disable-pip-version-check
+
+$(VENV)/.ready: requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "archi needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V). Mend: make PYTHON=python3.12 …" >&2; exit 2; }
 	@$(PYTHON) -c 'import ensurepip, venv' || \
 	  { echo "Python's venv module is missing. Mend: sudo apt-get install python3-venv" >&2; exit 2; }
 	@echo "Making the virtual environment $(VENV) …"
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
-	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -e .
+	@$(PIP) pip==$(PIP_VERSION)
+	@$(PIP) -r requirements.txt
+	@$(PIP) --no-deps -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.ready requirements-dev.txt
+	@echo "Adding to $(VENV) what the tests need …"
+	@$(PIP) -r requirements-dev.txt
 	@touch $@
 
 define REQUIREMENTS_HEADER
@@ -63,7 +74,7 @@ endef
 export REQUIREMENTS_HEADER
 
 LOCK = $(BIN)/uv pip compile --quiet --python-version 3.11 --no-emit-index-url --no-header
-requirements: ## lock the requirements again, after an edit of pyproject.toml or chatbot/requirements.in
+requirements: dev ## lock the requirements again, after an edit of pyproject.toml or chatbot/requirements.in
 	@$(LOCK) chatbot/requirements.in -o chatbot/requirements.txt
 	@$(LOCK) pyproject.toml -o requirements.txt
 	@{ echo "$$REQUIREMENTS_HEADER"; cat requirements.txt; } > requirements.new && mv requirements.new requirements.txt

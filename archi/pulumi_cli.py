@@ -112,6 +112,8 @@ def prepare(stack: str | None, root: Path | None = None) -> Pulumi:
         "PULUMI_PYTHON_CMD": sys.executable,
         "PULUMI_SKIP_UPDATE_CHECK": "true",
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+        # The language host lists pip's packages at every run, and pip would look for a newer pip.
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         **os.environ,
         **places(),
     }

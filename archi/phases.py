@@ -15,6 +15,8 @@ from rich.table import Table
 _QUIET_SECONDS = 10.0
 """Off a terminal, a running phase says something at most this often."""
 
+_LONGEST = 120  # characters of what a phase says
+
 
 @dataclass
 class Phase:
@@ -76,12 +78,14 @@ class Phases:
 
     def say(self, phase: Phase, text: str) -> None:
         """What a phase is at right now."""
-        phase.doing = text
+        phase.doing = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
         if self.console.is_terminal or time.monotonic() < phase.quiet_until:
             return
         phase.quiet_until = time.monotonic() + _QUIET_SECONDS
         self.console.print(
-            f"  {phase.name}: {text} ({duration(phase.elapsed)})", highlight=False, markup=False
+            f"  {phase.name}: {phase.doing} ({duration(phase.elapsed)})",
+            highlight=False,
+            markup=False,
         )
 
     def _table(self) -> Table:

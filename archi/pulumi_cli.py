@@ -199,8 +199,9 @@ def no_such_stack(root: Path, stack: str) -> str:
     known = ", ".join(project.stacks(root))
     return (
         f"There is no stack {stack!r}: stacks/Pulumi.{stack}.yaml does not exist.\n"
-        f"Stacks here: {known}. To make one of your own, copy the nearest:\n"
-        f"  cp stacks/Pulumi.local.yaml stacks/Pulumi.{stack}.yaml"
+        f"Stacks here: {known}. To make one of your own, copy the nearest, without its salt: so it "
+        "gets your passphrase.\n"
+        f"  grep -v ^encryptionsalt stacks/Pulumi.local.yaml > stacks/Pulumi.{stack}.yaml"
     )
 
 

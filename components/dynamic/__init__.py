@@ -11,16 +11,33 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from pulumi.dynamic import DiffResult, ReadResult, ResourceProvider
+from pulumi.dynamic import CreateResult, DiffResult, ReadResult, ResourceProvider, UpdateResult
 
 
 class Provider(ResourceProvider):
-    """A dynamic provider whose update is the same work as its create."""
+    """A dynamic provider whose create and update are the same work."""
 
     serialize_as_secret_always = False  # it holds nothing but its own class
 
-    keys: tuple[str, ...] = ()
+    keys: tuple[str, ...]
     """The inputs whose change makes the work be done again."""
+
+    names: str
+    """The input that is the resource's id."""
+
+    def work(self, props: dict[str, Any]) -> None:
+        """Do it; an exception's text is shown to the person as it is."""
+        raise NotImplementedError
+
+    def create(self, props: dict[str, Any]) -> CreateResult:
+        """Do the work for the first time."""
+        self.work(props)
+        return CreateResult(props[self.names], done(props))
+
+    def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
+        """Do the work again; on failure the state stays, and the next ``up`` tries once more."""
+        self.work(_news)
+        return UpdateResult(done(_news))
 
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
         """Changed if one of ``keys`` is, or a refresh found that the work is undone."""

@@ -5,25 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import pulumi
-from pulumi.dynamic import CreateResult, ReadResult, Resource, UpdateResult
+from pulumi.dynamic import ReadResult, Resource
 
-from components.dynamic import Provider, done, gone, say
+from components.dynamic import Provider, gone, say
 
 
 class BuiltImageProvider(Provider):
-    """Builds by the Engine's own builder; an image stays when its deployment goes."""
+    """Builds by the Engine's own builder; images stay, of before and after their deployment."""
 
     keys = ("tag",)
-
-    def create(self, props: dict[str, Any]) -> CreateResult:
-        """Build the image unless its tag is there; raises ``ImageError``."""
-        self._build(props)
-        return CreateResult(props["kind"], done(props))
-
-    def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
-        """Build the image under its new tag; the old one stays for a way back."""
-        self._build(_news)
-        return UpdateResult(done(_news))
+    names = "kind"
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
         """Whether the tag is still there."""
@@ -37,7 +28,8 @@ class BuiltImageProvider(Provider):
             return gone()
         return ReadResult(id_, props)
 
-    def _build(self, props: dict[str, Any]) -> None:
+    def work(self, props: dict[str, Any]) -> None:
+        """Build the image unless its tag is there; raises ``ImageError``."""
         from archi.docker_engine import connect
         from archi.image_builds import ensure
         from archi.images import ImageError, image

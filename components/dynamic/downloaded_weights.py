@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pulumi
-from pulumi.dynamic import CreateResult, ReadResult, Resource, UpdateResult
+from pulumi.dynamic import ReadResult, Resource
 
-from components.dynamic import Provider, done, gone, say
+from components.dynamic import Provider, gone, say
 
 
 class WeightsProvider(Provider):
@@ -15,16 +15,7 @@ class WeightsProvider(Provider):
 
     # Neither image nor token: the same weights brought otherwise are no reason to fetch again.
     keys = ("model", "revision", "target", "origin", "endpoint")
-
-    def create(self, props: dict[str, Any]) -> CreateResult:
-        """Bring the weights; raises ``WeightsError`` with cause and mend."""
-        self._fetch(props)
-        return CreateResult(props["target"], done(props))
-
-    def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
-        """Bring other weights; those of before stay in the volume."""
-        self._fetch(_news)
-        return UpdateResult(done(_news))
+    names = "target"
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
         """Whether the volume still holds all of them."""
@@ -33,7 +24,8 @@ class WeightsProvider(Provider):
 
         return ReadResult(id_, props) if complete(connect(), Request.of(props)) else gone()
 
-    def _fetch(self, props: dict[str, Any]) -> None:
+    def work(self, props: dict[str, Any]) -> None:
+        """Bring the weights; raises ``WeightsError`` with cause and mend."""
         from archi.docker_engine import connect
         from archi.weights import Request, fetch
 

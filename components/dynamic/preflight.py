@@ -5,27 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 import pulumi
-from pulumi.dynamic import CreateResult, Resource, UpdateResult
+from pulumi.dynamic import Resource
 
-from components.dynamic import Provider, done
+from components.dynamic import Provider
 
 
 class PreflightProvider(Provider):
     """Checks on ``up`` alone: a preview asks nothing of the host."""
 
     keys = ("ports", "gpu_ids", "image")
+    names = "deployment"
 
-    def create(self, props: dict[str, Any]) -> CreateResult:
+    def work(self, props: dict[str, Any]) -> None:
         """Check; raises ``PreflightError`` naming everything in the way."""
-        self._check(props)
-        return CreateResult(props["deployment"], done(props))
-
-    def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
-        """Check again what changed asks of the host."""
-        self._check(_news)
-        return UpdateResult(done(_news))
-
-    def _check(self, props: dict[str, Any]) -> None:
         from archi import preflight
         from archi.docker_engine import connect
         from archi.settings import GpuIds

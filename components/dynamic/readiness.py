@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pulumi
-from pulumi.dynamic import CreateResult, ReadResult, Resource, UpdateResult
+from pulumi.dynamic import ReadResult, Resource
 
 from components.dynamic import Provider, done, say, undone
 
@@ -14,16 +14,7 @@ class ReadinessProvider(Provider):
     """Waits by ``docker exec`` inside the container: one path for bridge, host mode and remote."""
 
     keys = ("container", "probe", "warm_up", "timeout")
-
-    def create(self, props: dict[str, Any]) -> CreateResult:
-        """Wait until the service answers; raises ``NotReady`` with cause and mend."""
-        self._wait(props)
-        return CreateResult(props["service"], done(props))
-
-    def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
-        """The same, for a container that is new or was found dead."""
-        self._wait(_news)
-        return UpdateResult(done(_news))
+    names = "service"
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
         """Whether the service answers right now; a dead one makes the next ``up`` wait again."""
@@ -38,7 +29,8 @@ class ReadinessProvider(Provider):
             answers = False
         return ReadResult(id_, done(props)) if answers else undone(id_, props)
 
-    def _wait(self, props: dict[str, Any]) -> None:
+    def work(self, props: dict[str, Any]) -> None:
+        """Wait until the service answers; raises ``NotReady`` with cause and mend."""
         from archi.docker_engine import connect
         from archi.readiness import PHASES, Target, wait
 

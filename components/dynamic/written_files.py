@@ -6,9 +6,9 @@ import json
 from typing import Any
 
 import pulumi
-from pulumi.dynamic import CreateResult, ReadResult, Resource, UpdateResult
+from pulumi.dynamic import ReadResult, Resource
 
-from components.dynamic import Provider, done, gone
+from components.dynamic import Provider, gone
 
 _STAGING = "/archi-staging"
 
@@ -25,16 +25,7 @@ class FilesProvider(Provider):
     """
 
     keys = ("deployment", "image", "volume", "folder", "files", "generate", "writer")
-
-    def create(self, props: dict[str, Any]) -> CreateResult:
-        """Write all files; raises ``FilesError``."""
-        self._write(props)
-        return CreateResult(props["volume"], done(props))
-
-    def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
-        """Write what changed, remove what is no longer wanted."""
-        self._write(_news)
-        return UpdateResult(done(_news))
+    names = "volume"
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
         """Gone with its volume."""
@@ -48,7 +39,8 @@ class FilesProvider(Provider):
             return gone()
         return ReadResult(id_, props)
 
-    def _write(self, props: dict[str, Any]) -> None:
+    def work(self, props: dict[str, Any]) -> None:
+        """Write what is wanted, remove what no longer is; raises ``FilesError``."""
         from archi.docker_engine import connect
         from archi.names import Names
         from archi.oneshot import OneShot, run

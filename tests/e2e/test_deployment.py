@@ -181,20 +181,20 @@ def test_what_a_killed_run_left_is_mended_by_the_next(assistant: Assistant) -> N
 
 
 def test_breaking_off_stops_at_once_and_the_next_up_goes_on(assistant: Assistant) -> None:
-    assistant.client.containers.get(assistant.names.vllm_server).remove(force=True)
+    assistant.client.containers.get(assistant.names.chatbot).remove(force=True)
     assistant.touched = True
     run = assistant.checkout.start("up", "--yes", "--skip-preview", "--refresh", "-s", STACK)
     said = []
     for line in run.stdout or ():
         said.append(line)
-        if "vllm-server: starting the container" in line and run.poll() is None:
+        if "chatbot: starting the container" in line and run.poll() is None:
             os.kill(run.pid, signal.SIGINT)
     assert run.wait() != 0
     assert "the same command takes up the work again" in "".join(said)
-    assert assistant.client.containers.get(assistant.names.vllm_server).status == "running"
+    assert assistant.client.containers.get(assistant.names.chatbot).status == "running"
 
     assistant.up()
-    assert assistant.complete("Say hello.")
+    assert assistant.get("/readyz")["status"] == "ready"
 
 
 def test_a_taken_port_is_refused_with_who_holds_it(assistant: Assistant) -> None:

@@ -109,25 +109,12 @@ def start_vllm(gate: Gate, settings: Settings, command: list[str], **options: An
 PROBE = ["curl", "-fsS", "http://127.0.0.1:8000/v1/models"]
 
 
-def changed(command: list[str], flag: str, value: str) -> list[str]:
-    position = command.index(flag) + 1
-    return [*command[:position], value, *command[position + 1 :]]
-
-
 def failure(gate: Gate) -> str:
     """What the gate raises; the container must not go on failing behind it."""
     with pytest.raises(NotReady) as caught:
         gate.wait(PROBE)
     assert gate.client.containers.get(NAME).status == "exited"
     return str(caught.value)
-
-
-def test_an_unknown_parser(gate: Gate, settings: Settings) -> None:
-    command = changed(render.vllm_command(settings), "--tool-call-parser", "hermess")
-    start_vllm(gate, settings, command)
-    text = failure(gate)
-    assert "vLLM knows no tool parser 'hermess'" in text
-    assert "did you mean hermes?" in text
 
 
 def test_weights_that_are_not_there(gate: Gate, settings: Settings) -> None:

@@ -56,7 +56,9 @@ class Checkout:
     def make(self, target: str, **variables: str) -> subprocess.CompletedProcess[str]:
         """Run ``make TARGET``; its output is both streams, in order."""
         said = [f"{name}={value}" for name, value in variables.items()]
-        return self._run(["make", target, f"VENV={VENV}", *said])
+        # The environment is this checkout's: a copy must not make it anew, and so its own.
+        made = [part for mark in (".ready", ".dev") for part in ("-o", str(VENV / mark))]
+        return self._run(["make", *made, target, f"VENV={VENV}", *said])
 
     def pulumi(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run the wrapper as ``.venv/bin/pulumi`` runs it, on this copy's code."""

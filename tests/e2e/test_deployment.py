@@ -8,7 +8,7 @@ import signal
 import pytest
 import requests
 
-from archi.images import LABEL_IMAGE
+from archi.images import LABEL_IMAGE, VLLM_VERSION
 from tests.e2e.conftest import STACK, Assistant
 from tests.hub_server import HubServer
 
@@ -49,6 +49,8 @@ def test_a_refresh_finds_no_difference(assistant: Assistant) -> None:
 def test_vllm_is_where_the_seed_says(assistant: Assistant) -> None:
     listed = requests.get(f"http://localhost:{assistant.vllm_port}/v1/models", timeout=10).json()
     assert [model["id"] for model in listed["data"]] == ["HuggingFaceTB/SmolLM2-135M-Instruct"]
+    version = requests.get(f"http://localhost:{assistant.vllm_port}/version", timeout=10).json()
+    assert version["version"].startswith(VLLM_VERSION)
     inside = assistant.client.containers.get(assistant.names.chatbot).exec_run(
         ["sh", "-c", "curl -fsS $VLLM_BASE_URL/models"]
     )

@@ -21,7 +21,7 @@ from docker.models.volumes import Volume
 
 from archi.docker_engine import connect
 from archi.image_builds import ensure, prune
-from archi.images import VLLM_VERSION, Image, ImageError, Kind, image
+from archi.images import Image, ImageError, Kind, image
 from tests.hub_server import HubServer
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -233,13 +233,6 @@ class TestRoot:
 
 
 class TestVllm:
-    def test_the_servers_command_is_there_and_of_the_pinned_version(
-        self, built: Callable[[Kind], str], run: Callable[..., Ended]
-    ) -> None:
-        ended = run(built("vllm-cpu"), ["--version"], entrypoint=["vllm"])
-        assert ended.code == 0, ended.output
-        assert ended.output.splitlines()[-1] == f"{VLLM_VERSION}+cpu"
-
     def test_arguments_go_to_the_server_as_with_the_public_image(
         self, client: docker.DockerClient, built: Callable[[Kind], str]
     ) -> None:

@@ -9,6 +9,7 @@ import docker
 from docker.errors import APIError
 
 from archi.diagnosis import diagnose
+from archi.names import Names
 from archi.oneshot import OneShot, run
 from archi.ports import holder
 from archi.settings import GpuIds
@@ -73,11 +74,12 @@ def device_request(gpu_ids: GpuIds) -> docker.types.DeviceRequest:
 
 def _gpu_problems(client: docker.DockerClient, wanted: Preflight) -> list[str]:
     """Ask Docker for the GPUs with a container that does nothing: only it can tell."""
+    names = Names(wanted.deployment)
     probe = OneShot(
-        name=f"archi-gpu-check-{wanted.deployment}",
+        name=names.one_shot("gpu-check"),
         image=wanted.image,
         command=[],
-        labels={"archi.deployment": wanted.deployment, "archi.role": "preflight"},
+        labels=names.labels("preflight"),
         options={
             "entrypoint": ["true"],
             "device_requests": [device_request(wanted.gpu_ids)],

@@ -117,7 +117,7 @@ class _Wait:
         state = container.attrs["State"]
         since: float | None = None  # all of it
         if state["Status"] == "restarting" or (
-            container.attrs["RestartCount"] and not self._answers(container)
+            container.attrs["RestartCount"] and not self._try(container, self.target.probe)
         ):
             # It fails over and over since before this gate; one clean start tells why.
             since = time.time()
@@ -130,12 +130,6 @@ class _Wait:
                 raise NotReady(self._report(diagnose([str(error.explanation)]))) from None
         container.reload()
         return container, container.attrs["RestartCount"], since
-
-    def _answers(self, container: Container) -> bool:
-        try:
-            return bool(container.exec_run(list(self.target.probe)).exit_code == 0)
-        except APIError:
-            return False
 
     def _until_answered(
         self, container: Container, command: Sequence[str], pool: ThreadPoolExecutor

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from archi.diagnosis import diagnose
-from archi.names import MODELS_VOLUME
+from archi.names import MODELS_VOLUME, Names
 
 if TYPE_CHECKING:
     import docker
@@ -121,6 +121,7 @@ def complete(client: docker.DockerClient, request: Request) -> bool:
 def _one_shot(request: Request) -> OneShot:
     from archi.oneshot import OneShot
 
+    names = Names(request.deployment)
     environment = {name: os.environ[name] for name in _PROXIES if name in os.environ}
     options: dict[str, object] = {"security_opt": ["no-new-privileges:true"]}
     uploads: dict[str, bytes] = {}
@@ -141,10 +142,10 @@ def _one_shot(request: Request) -> OneShot:
             environment["HF_TOKEN_PATH"] = _TOKEN_PATH
             uploads[_TOKEN_PATH] = request.token.encode()
     return OneShot(
-        name=f"archi-weights-{request.deployment}",
+        name=names.one_shot("weights"),
         image=request.image,
         command=[*script, "--target", request.target],
-        labels={"archi.deployment": request.deployment, "archi.role": "weights"},
+        labels=names.labels("weights"),
         environment=environment,
         volumes={MODELS_VOLUME: "/models"},
         uploads=uploads,

@@ -41,6 +41,8 @@ class ModelFacts:
         tool_parser: name for vLLM's ``--tool-call-parser``.
         chat_template: file of ours under ``images/templates`` for ``--chat-template``,
             or None where the model's own template already speaks the parser's format.
+        reasoning_parser: name for vLLM's ``--reasoning-parser``, None where answers carry no
+            reasoning.
         known: False where the family is unknown and the parser is an assumption.
 
     """
@@ -48,12 +50,31 @@ class ModelFacts:
     tool_parser: str
     chat_template: str | None
     known: bool
+    reasoning_parser: str | None = None
+
+
+# Family by name -> reasoning parser, only where answers really carry a reasoning part: the parser
+# of a model that never reasons would take its whole answer for reasoning. Names: vLLM 0.32.0,
+# vllm/reasoning/__init__.py; families: docs/features/reasoning_outputs.md of the same release.
+_REASONING: tuple[tuple[str, str | None], ...] = (
+    (r"qwen3-coder|qwen3.*(instruct|embedding|reranker)", None),
+    (r"qwen3", "qwen3"),
+    (r"qwq", "deepseek_r1"),
+    (r"deepseek-r1", "deepseek_r1"),
+    (r"deepseek-v3", "deepseek_v3"),
+    (r"gpt-oss", "openai_gptoss"),
+    (r"glm-4\.[56]", "glm45"),
+    (r"glm-(4\.7|5)", "glm47"),
+    (r"magistral", "mistral"),
+    (r"gemma-?4", "gemma4"),
+)
 
 
 def lookup(model_id: str) -> ModelFacts:
     """The facts for a Hugging Face model id, by its family; never fails."""
     name = model_id.split("/", 1)[-1].lower()
+    reasoning = next((parser for pattern, parser in _REASONING if re.search(pattern, name)), None)
     for pattern, parser, template in _FAMILIES:
         if re.search(pattern, name):
-            return ModelFacts(parser, template, known=True)
-    return ModelFacts(DEFAULT_TOOL_PARSER, None, known=False)
+            return ModelFacts(parser, template, known=True, reasoning_parser=reasoning)
+    return ModelFacts(DEFAULT_TOOL_PARSER, None, known=False, reasoning_parser=reasoning)

@@ -30,6 +30,14 @@ class Names:
         return f"chatbot-{self.deployment}"
 
     @property
+    def postgres(self) -> str:
+        return f"postgres-{self.deployment}"
+
+    @property
+    def postgres_volume(self) -> str:
+        return f"archi-{self.deployment}-postgres"
+
+    @property
     def files_volume(self) -> str:
         return f"archi-{self.deployment}-files"
 

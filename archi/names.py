@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 LABEL_DEPLOYMENT = "archi.deployment"
 LABEL_ROLE = "archi.role"
+LABEL_SECRETS = "archi.secrets"
+"""Differs when a secret does that the container reads only at its start."""
 
 MODELS_VOLUME = "archi-models"
 """Weights of all deployments on a host; it belongs to none, so it bears no deployment label."""

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import docker
+from docker.errors import NotFound
+from docker.models.containers import Container
 
 from archi.names import LABEL_DEPLOYMENT
 
 _LISTEN = "0A"  # TCP_LISTEN in /proc/net/tcp; Linux, include/net/tcp_states.h
+_CONTAINER_ID = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -44,8 +48,29 @@ def holder(client: docker.DockerClient, port: int, deployment: str) -> Holder | 
     if not _local(client) or not _taken(port):
         return None
     for pid, command in _listeners(port):
-        return Holder(port, f"process {pid} ({command})", f"`kill {pid}`")
+        container = _container_of(client, pid)
+        if container is None:
+            return Holder(port, f"process {pid} ({command})", f"`kill {pid}`")
+        if container.labels.get(LABEL_DEPLOYMENT) == deployment:
+            return None
+        return Holder(
+            port,
+            f"container {container.name} ({command}), which is on the host's network",
+            f"`docker stop {container.name}`",
+        )
     return Holder(port, "a process of another user", f"`sudo ss -ltnp 'sport = :{port}'` names it")
+
+
+def _container_of(client: docker.DockerClient, pid: int) -> Container | None:
+    """The container that a process of this host belongs to, by its control group."""
+    try:
+        groups = Path(f"/proc/{pid}/cgroup").read_text()
+    except OSError:
+        return None  # ended meanwhile
+    for id_ in _CONTAINER_ID.findall(groups):
+        with contextlib.suppress(NotFound):
+            return client.containers.get(id_)
+    return None
 
 
 def _local(client: docker.DockerClient) -> bool:

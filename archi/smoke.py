@@ -3,7 +3,8 @@
     python -m archi.smoke DEPLOYMENT
 
 Addresses and model come from the stack's outputs; SMOKE_VLLM_BASE_URL, SMOKE_VLLM_MODEL and
-SMOKE_CHAT_URL override them.
+SMOKE_CHAT_URL override them. Where vLLM asks for a key, SMOKE_VLLM_API_KEY is taken, else the key
+that the deployment's own containers read.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from typing import Any
 import requests
 
 from archi import pulumi_cli
+from archi.names import Names
+from archi.render import API_KEY, FILES_PATH
 
 _PREFLIGHT_TIMEOUT_SECONDS = 10
 _ANSWER_TIMEOUT_SECONDS = 300  # a first answer on a slow CPU
@@ -32,11 +35,20 @@ class SmokeError(Exception):
 
 @dataclass(frozen=True)
 class Endpoints:
-    """Where a deployment answers; ``vllm_url`` ends in ``/v1``."""
+    """Where a deployment answers.
+
+    Attributes:
+        chat_url: of the chat application.
+        vllm_url: ends in ``/v1``; None where vLLM is not published.
+        model: as clients name it.
+        vllm_key: gives the API key when vLLM asks for one, None where there is none to be had.
+
+    """
 
     chat_url: str
-    vllm_url: str
+    vllm_url: str | None
     model: str
+    vllm_key: Callable[[], str | None] = lambda: None
 
 
 def run(endpoints: Endpoints, say: Callable[[str], None]) -> str:
@@ -46,14 +58,18 @@ def run(endpoints: Endpoints, say: Callable[[str], None]) -> str:
         SmokeError: at the first step that fails.
 
     """
-    begin = time.monotonic()
-    served = _models(endpoints.vllm_url)
-    if endpoints.model not in served:
-        raise SmokeError(
-            f"{endpoints.vllm_url} serves {', '.join(served) or 'nothing'}, not {endpoints.model}. "
-            "Mend: `pulumi up` makes the deployment what the stack file says."
-        )
-    say(f"vLLM serves {endpoints.model} ({time.monotonic() - begin:.1f} s)")
+    if endpoints.vllm_url is None:
+        say("vLLM is not published on this host: the answer below has to prove it")
+    else:
+        begin = time.monotonic()
+        served = _models(endpoints.vllm_url, endpoints.vllm_key)
+        if endpoints.model not in served:
+            raise SmokeError(
+                f"{endpoints.vllm_url} serves {', '.join(served) or 'nothing'}, not "
+                f"{endpoints.model}. Mend: `pulumi up` makes the deployment what the stack file "
+                "says."
+            )
+        say(f"vLLM serves {endpoints.model} ({time.monotonic() - begin:.1f} s)")
     begin = time.monotonic()
     answer = _answer(endpoints)
     say(f"an answer came through the chat application ({time.monotonic() - begin:.1f} s)")
@@ -74,19 +90,34 @@ def of_deployment(name: str) -> Endpoints:
         raise SmokeError(f"The stack {name} can't be read: {refusal}") from None
     chosen = {
         "chat_url": os.environ.get("SMOKE_CHAT_URL") or outputs.get("chat_url"),
-        "vllm_url": os.environ.get("SMOKE_VLLM_BASE_URL") or outputs.get("vllm_url"),
         "model": os.environ.get("SMOKE_VLLM_MODEL") or outputs.get("model"),
     }
     if missing := [key for key, value in chosen.items() if not value]:
         raise SmokeError(
             f"The stack {name} has no {', '.join(missing)} yet. Mend: `pulumi up -s {name}` first."
         )
-    return Endpoints(**chosen)
+    vllm_url = os.environ.get("SMOKE_VLLM_BASE_URL") or outputs.get("vllm_url")
+    return Endpoints(**chosen, vllm_url=vllm_url, vllm_key=lambda: _api_key(name))
 
 
-def _models(base_url: str) -> list[str]:
-    answer = _request("GET", f"{base_url.rstrip('/')}/models", None, _PREFLIGHT_TIMEOUT_SECONDS)
-    return [str(model["id"]) for model in answer.get("data", [])]
+def _api_key(name: str) -> str | None:
+    """The key that the environment names, else the one in the deployment's own files."""
+    if key := os.environ.get("SMOKE_VLLM_API_KEY"):
+        return key
+    from archi.docker_engine import connect  # the SDK takes its time to load
+
+    chatbot = connect().containers.get(Names(name).chatbot)
+    read = chatbot.exec_run(["cat", str(FILES_PATH / API_KEY)])
+    output: bytes = read.output  # type: ignore[assignment]  # it is not streamed
+    return output.decode().strip() if read.exit_code == 0 else None
+
+
+def _models(base_url: str, vllm_key: Callable[[], str | None]) -> list[str]:
+    url = f"{base_url.rstrip('/')}/models"
+    answer = _send("GET", url, None, _PREFLIGHT_TIMEOUT_SECONDS)
+    if answer.status_code == requests.codes.unauthorized and (key := vllm_key()):
+        answer = _send("GET", url, None, _PREFLIGHT_TIMEOUT_SECONDS, key)
+    return [str(model["id"]) for model in _json(answer).get("data", [])]
 
 
 def _answer(endpoints: Endpoints) -> str:
@@ -97,7 +128,7 @@ def _answer(endpoints: Endpoints) -> str:
         "temperature": 0,
     }
     url = f"{endpoints.chat_url}/v1/chat/completions"
-    answer = _request("POST", url, body, _ANSWER_TIMEOUT_SECONDS)
+    answer = _json(_send("POST", url, body, _ANSWER_TIMEOUT_SECONDS))
     try:
         text = str(answer["choices"][0]["message"]["content"] or "").strip()
     except (KeyError, IndexError, TypeError):
@@ -107,18 +138,28 @@ def _answer(endpoints: Endpoints) -> str:
     return text
 
 
-def _request(method: str, url: str, body: object, timeout: float) -> Any:  # noqa: ANN401 - JSON
+def _send(
+    method: str, url: str, body: object, timeout: float, key: str | None = None
+) -> requests.Response:
     session = requests.Session()
     session.trust_env = False  # our own services are never behind the environment's proxy
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
     try:
-        answer = session.request(method, url, json=body, timeout=timeout)
+        return session.request(method, url, json=body, timeout=timeout, headers=headers)
     except requests.RequestException as error:
         raise SmokeError(
             f"{url} can't be reached ({type(error).__name__}). Mend: `docker ps` shows whether its "
             "container runs, `docker logs` what it says."
         ) from None
+
+
+def _json(answer: requests.Response) -> Any:  # noqa: ANN401 - JSON
+    if answer.status_code == requests.codes.unauthorized:
+        raise SmokeError(
+            f"{answer.url} asks for an API key. Mend: SMOKE_VLLM_API_KEY=… in the environment."
+        )
     if not answer.ok:
-        raise SmokeError(f"{url} answered {answer.status_code}: {answer.text[:300]}")
+        raise SmokeError(f"{answer.url} answered {answer.status_code}: {answer.text[:300]}")
     return answer.json()
 
 

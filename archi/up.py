@@ -139,7 +139,7 @@ class Up:
         return docker_engine.connect()
 
     def _ports(self, client: docker.DockerClient, settings: Settings) -> None:
-        if problems := port_problems(client, settings.name, render.published_ports(settings)):
+        if problems := port_problems(client, settings.name, render.host_ports(settings)):
             raise PreflightError("\n".join(problems))
 
     def _parts(self, client: docker.DockerClient, settings: Settings) -> None:

@@ -10,7 +10,13 @@ import pulumi_docker as docker
 from archi import render
 from archi.names import Names
 from archi.settings import Settings
-from components.container import container_args, container_options
+from components.container import (
+    Published,
+    container_args,
+    container_options,
+    mount,
+    network_args,
+)
 from components.dynamic.readiness import Readiness
 from components.volumes import retained_volume
 
@@ -40,49 +46,47 @@ class Chatbot(pulumi.ComponentResource):
         super().__init__("archi:components:Chatbot", name, None, opts)
         settings, names = args.settings, args.names
         chatbot = settings.services.chatbot
-        conversations = retained_volume(
-            f"{name}-conversations", names.conversations_volume, names.labels("conversations"), self
-        )
+        embedded = chatbot.database == "sqlite"
+        depends_on = list(args.depends_on)
+        if embedded:
+            depends_on.append(
+                retained_volume(
+                    f"{name}-conversations",
+                    names.conversations_volume,
+                    names.labels("conversations"),
+                    self,
+                )
+            )
         container = docker.Container(
             name,
             **container_args(
                 labels=names.labels("chatbot"),
-                environment=render.chat_environment(),
-                health_check=render.chat_health_check(),
+                environment=render.chat_environment(settings),
+                health_check=render.chat_health_check(settings),
                 memory_mib=chatbot.memory,
                 stop_grace_seconds=_STOP_GRACE_SECONDS,
+                secrets_mark=render.secrets_mark(settings, "secrets/"),
+            ),
+            **network_args(
+                settings, names, "chatbot", Published(render.CHAT_PORT, chatbot.port, chatbot.bind)
             ),
             name=names.chatbot,
             image=args.image,
-            networks_advanced=[
-                docker.ContainerNetworksAdvancedArgs(name=names.network, aliases=["chatbot"])
-            ],
-            ports=[
-                docker.ContainerPortArgs(
-                    internal=render.CHAT_PORT, external=chatbot.port, ip=render.LOOPBACK
-                )
-            ],
             user=f"{render.CHAT_UID}:{render.CHAT_UID}",
             read_only=True,
             tmpfs={"/tmp": "size=64m"},  # noqa: S108 - the container's own
             security_opts=["no-new-privileges:true"],
             volumes=[
-                docker.ContainerVolumeArgs(
-                    volume_name=names.files_volume,
-                    container_path=str(render.FILES_PATH),
-                    read_only=True,
-                ),
-                docker.ContainerVolumeArgs(
-                    volume_name=names.conversations_volume, container_path="/data"
-                ),
+                mount(names.files_volume, render.FILES_PATH, read_only=True),
+                *([mount(names.conversations_volume, "/data")] if embedded else []),
             ],
-            opts=container_options(self, [*args.depends_on, conversations]),
+            opts=container_options(self, depends_on),
         )
         self.ready = Readiness(
             f"{name}-ready",
             service="chatbot",
             container=container.id,
-            probe=render.chat_readiness_command(),
+            probe=render.chat_readiness_command(settings),
             timeout=_START_TIMEOUT_SECONDS,
             opts=pulumi.ResourceOptions(parent=self),
         )

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Any
 
 import pulumi
 import pulumi_docker as docker
 
-from archi.render import HealthCheck
+from archi.names import LABEL_SECRETS, Names
+from archi.render import LOOPBACK, HealthCheck
+from archi.settings import Settings
 
 REPLACE_ON_CHANGES = (
     # The Docker provider announces edits of these as updates and then does nothing
@@ -27,6 +31,41 @@ REPLACE_ON_CHANGES = (
 LOG_OPTIONS = {"max-size": "10m", "max-file": "3"}
 
 
+@dataclass(frozen=True)
+class Published:
+    """A port of the container on an address of the host."""
+
+    internal: int
+    external: int
+    address: str = LOOPBACK
+
+
+def network_args(
+    settings: Settings, names: Names, alias: str, published: Published | None = None
+) -> dict[str, Any]:
+    """On the deployment's own network under ``alias``, or in host mode on the host's.
+
+    On the host's network nothing is published: what a service listens on is the host's.
+    """
+    if settings.host_mode:
+        return {"network_mode": "host"}
+    # With network_mode set to the network's name the aliases would be lost.
+    joined = docker.ContainerNetworksAdvancedArgs(name=names.network, aliases=[alias])
+    ports = published and docker.ContainerPortArgs(
+        internal=published.internal, external=published.external, ip=published.address
+    )
+    return {"networks_advanced": [joined], "ports": [ports] if ports else None}
+
+
+def mount(
+    volume: str, path: PurePosixPath | str, *, read_only: bool = False
+) -> docker.ContainerVolumeArgs:
+    """A named volume at a path of the container."""
+    return docker.ContainerVolumeArgs(
+        volume_name=volume, container_path=str(path), read_only=read_only or None
+    )
+
+
 def container_args(
     *,
     labels: Mapping[str, str],
@@ -34,12 +73,15 @@ def container_args(
     health_check: HealthCheck,
     memory_mib: int | None,
     stop_grace_seconds: int,
+    secrets_mark: str = "",
 ) -> dict[str, Any]:
     """Arguments for :class:`pulumi_docker.Container` that every service shares.
 
     Only literals: the engine deletes first whatever has inputs computed from a resource that is
     being replaced, and a server must not go before what it waits for is there.
     """
+    if secrets_mark:
+        labels = {**labels, LABEL_SECRETS: secrets_mark}
     return {
         "labels": [
             docker.ContainerLabelArgs(label=key, value=labels[key]) for key in sorted(labels)

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pulumi
 import pulumi_docker as docker
 
+import archi
 from archi import render
 from archi.names import Names
 from archi.settings import Settings
 from components.dynamic.written_files import WrittenFiles
 from components.volumes import retained_volume
 
-_WRITER = Path(render.__file__).parent / "in_container" / "write_files.py"
+_WRITER = Path(archi.__file__).parent / "in_container" / "write_files.py"
 
 
 @dataclass
@@ -34,7 +34,7 @@ class FilesArgs:
 class Files(pulumi.ComponentResource):
     """A volume ``archi-<deployment>-files``, mounted read-only at ``/run/archi``.
 
-    What is generated in it (the session key) stays over ``destroy``.
+    What is generated in it (session key, database password) stays over ``destroy``.
     """
 
     volume: docker.Volume
@@ -47,17 +47,24 @@ class Files(pulumi.ComponentResource):
         self.volume = retained_volume(
             name, args.names.files_volume, args.names.labels("files"), self
         )
-        files: dict[str, Any] = {
-            file.path: {"content": file.content, "uid": file.uid}
-            for file in render.files(args.settings)
-        }
+        settings = args.settings
         props = {
             "deployment": args.names.deployment,
             "image": args.image,
             "volume": args.names.files_volume,
             "folder": str(render.FILES_PATH),
-            "files": files,
-            "generate": render.GENERATED_SECRETS,
+            "files": {file.path: file.content for file in render.files(settings)},
+            # Of those that the configuration sets; the others are made in the volume.
+            "secrets": pulumi.Output.secret(
+                {
+                    secret.path: {"uid": secret.uid, "gid": secret.gid, "value": secret.value}
+                    for secret in render.secret_files(settings)
+                }
+            ),
+            "fill": {
+                filled.path: {"uid": filled.uid, "text": filled.text, "secret": filled.secret}
+                for filled in render.filled_files(settings)
+            },
             "writer": _WRITER.read_text(),
         }
         self.written = WrittenFiles(

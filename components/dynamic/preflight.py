@@ -13,7 +13,7 @@ from components.dynamic import Provider
 class PreflightProvider(Provider):
     """Checks on ``up`` alone: a preview asks nothing of the host."""
 
-    keys = ("ports", "gpu_ids", "image")
+    keys = ("ports", "gpu_ids", "gpu_driver", "image", "postgres_image")
     names = "deployment"
 
     def work(self, props: dict[str, Any]) -> None:
@@ -26,7 +26,9 @@ class PreflightProvider(Provider):
             deployment=props["deployment"],
             ports={key: int(port) for key, port in props["ports"].items()},
             gpu_ids=GpuIds.model_validate(props["gpu_ids"]),
+            gpu_driver=props["gpu_driver"],
             image=props["image"],
+            postgres_image=props.get("postgres_image") or None,
         )
         preflight.check(connect(), wanted)
 
@@ -34,8 +36,9 @@ class PreflightProvider(Provider):
 class Preflight(Resource, module="archi", name="Preflight"):
     """The checks of one deployment; services depend on it.
 
-    ``ports``: key of the setting to port of the host; ``gpu_ids``: as the stack file writes them;
-    ``image``: of the container that gets the GPUs.
+    ``ports``: key of the setting to port of the host; ``gpu_ids`` and ``gpu_driver``: as the stack
+    file writes them; ``image``: any that is there, that of the container that gets the GPUs if
+    there is one; ``postgres_image``: what is to read the database's volume.
     """
 
     def __init__(
@@ -45,14 +48,18 @@ class Preflight(Resource, module="archi", name="Preflight"):
         deployment: str,
         ports: dict[str, int],
         gpu_ids: str,
+        gpu_driver: str,
         image: str,
+        postgres_image: str | None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         props = {
             "deployment": deployment,
             "ports": ports,
             "gpu_ids": gpu_ids,
+            "gpu_driver": gpu_driver,
             "image": image,
+            "postgres_image": postgres_image,
             "done": None,
         }
         super().__init__(PreflightProvider(), name, props, opts)

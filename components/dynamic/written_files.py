@@ -24,7 +24,7 @@ class FilesProvider(Provider):
     be run again; this one fails, and the next ``up`` tries again.
     """
 
-    keys = ("deployment", "image", "volume", "folder", "files", "generate", "writer")
+    keys = ("deployment", "image", "volume", "folder", "files", "secrets", "fill", "writer")
     names = "volume"
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
@@ -45,16 +45,29 @@ class FilesProvider(Provider):
         from archi.names import Names
         from archi.oneshot import OneShot, run
 
-        files: dict[str, dict[str, Any]] = props["files"]
+        files: dict[str, str] = props["files"]
+        # Numbers come back from Pulumi as floats, and what is None does not come back at all.
+        secrets = {
+            path: (secret.get("value"), [int(secret["uid"]), int(secret["gid"])])
+            for path, secret in props["secrets"].items()
+        }
+        given = {path: value for path, (value, _owner) in secrets.items() if value is not None}
         manifest = {
-            # What is None does not survive the way through Pulumi, and numbers come back as floats.
             "files": {
-                path: int(file["uid"]) if "uid" in file else None for path, file in files.items()
+                **dict.fromkeys(files),
+                **{path: owner for path, (_value, owner) in secrets.items() if path in given},
             },
-            "generate": {path: int(uid) for path, uid in props["generate"].items()},
+            "generate": {
+                path: owner for path, (_value, owner) in secrets.items() if path not in given
+            },
+            "fill": {
+                path: {**filled, "owner": [int(filled["uid"])] * 2}
+                for path, filled in props["fill"].items()
+            },
         }
         uploads = {
-            f"{_STAGING}/files/{path}": file["content"].encode() for path, file in files.items()
+            f"{_STAGING}/files/{path}": content.encode()
+            for path, content in {**files, **given}.items()
         }
         uploads[f"{_STAGING}/manifest.json"] = json.dumps(manifest).encode()
         uploads["/write_files.py"] = props["writer"].encode()
@@ -72,7 +85,7 @@ class FilesProvider(Provider):
                 options={
                     "network_mode": "none",
                     "cap_drop": ["ALL"],
-                    "cap_add": ["CHOWN"],
+                    "cap_add": ["CHOWN", "DAC_OVERRIDE"],
                     "security_opt": ["no-new-privileges:true"],
                 },
             ),

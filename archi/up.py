@@ -23,11 +23,11 @@ import yaml
 from rich.console import Console
 from rich.markup import escape
 
-from archi import docker_engine, docker_setup, project, pulumi_cli, render, smoke
+from archi import deployment_images, docker_engine, docker_setup, project, pulumi_cli, render, smoke
 from archi.docker_engine import EngineUnavailable
 from archi.image_builds import ensure
 from archi.image_pull import pull
-from archi.images import Image, ImageError, Source, image, vllm_reference
+from archi.images import Image, ImageError, Source
 from archi.names import Names
 from archi.phases import Phase, Phases, duration
 from archi.preflight import PreflightError, port_problems
@@ -172,16 +172,7 @@ class Up:
                 child.send_signal(signal.SIGINT)
 
     def _images(self, client: docker.DockerClient, settings: Settings) -> None:
-        wanted: list[Image | str] = [image("base", settings.source)]
-        vllm = settings.services.vllm.image
-        if vllm is None and settings.source == "packages":
-            wanted.append(image("vllm-cpu", "packages"))
-        else:
-            wanted.append(vllm or vllm_reference(settings.source, gpu=bool(settings.gpu_ids)))
-        if settings.weights_from == "packages":
-            wanted.append(image("weights-smollm2", "packages"))
-        wanted.append(image("chat", settings.source))
-        for one in wanted:
+        for one in deployment_images.of(settings).in_order():
             name = one.name if isinstance(one, Image) else one
             with self.phases.run(f"image {name}") as phase:
                 say = self._sayer(phase)

@@ -77,8 +77,8 @@ class Deployment(pulumi.ComponentResource):
             {"chat_url": self.chat_url, "vllm_url": self.vllm_url, "model": self.model}
         )
 
-    def _child(self, *depends_on: pulumi.Resource) -> pulumi.ResourceOptions:
-        return pulumi.ResourceOptions(parent=self, depends_on=list(depends_on))
+    def _child(self, *depends_on: pulumi.Resource | None) -> pulumi.ResourceOptions:
+        return pulumi.ResourceOptions(parent=self, depends_on=present(*depends_on))
 
     def _base(self) -> list[pulumi.Resource]:
         """What comes before every service: the checks of the host, and the network."""
@@ -91,7 +91,7 @@ class Deployment(pulumi.ComponentResource):
             gpu_driver=settings.gpu_driver,
             image=images.vllm_tag or images.base_tag,
             postgres_image=images.postgres_tag,
-            opts=self._child(*filter(None, (images.base, images.vllm, images.postgres))),
+            opts=self._child(images.base, images.vllm, images.postgres),
         )
         if settings.host_mode:
             return [preflight]
@@ -127,7 +127,7 @@ class Deployment(pulumi.ComponentResource):
                 self.settings,
                 self.names,
                 images.postgres_tag,
-                depends_on=[images.postgres, self.files.written, *self.base],
+                depends_on=present(images.postgres, self.files.written, *self.base),
             ),
             self._child(),
         )
@@ -140,7 +140,7 @@ class Deployment(pulumi.ComponentResource):
                 self.settings,
                 self.names,
                 images.vllm_tag,
-                depends_on=[images.vllm, self.files.written, weights.downloaded, *self.base],
+                depends_on=present(images.vllm, self.files.written, weights.downloaded, *self.base),
             ),
             self._child(),
         )
@@ -153,7 +153,7 @@ class Deployment(pulumi.ComponentResource):
                 self.settings,
                 self.names,
                 images.chat_tag,
-                depends_on=[images.chat, self.files.written, *self.base],
+                depends_on=present(images.chat, self.files.written, *self.base),
             ),
             self._child(),
         )
@@ -169,7 +169,12 @@ class Deployment(pulumi.ComponentResource):
                 self.settings,
                 self.names,
                 images.chat_tag,
-                depends_on=[images.chat, self.files.written, *gates, *self.base],
+                depends_on=present(images.chat, self.files.written, *gates, *self.base),
             ),
             self._child(),
         )
+
+
+def present(*resources: pulumi.Resource | None) -> list[pulumi.Resource]:
+    """Those that there are."""
+    return [resource for resource in resources if resource is not None]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 import pulumi
 import pulumi_docker as docker
-from archi.gpus import device_request
 
 from archi import render
+from archi.gpus import device_request
 from archi.names import MODELS_VOLUME, Names
 from archi.settings import Settings, VllmSettings
 from components.container import (
@@ -131,4 +131,13 @@ def _ulimits(vllm: VllmSettings) -> list[docker.ContainerUlimitArgs] | None:
 
 def _device_requests(settings: Settings) -> list[docker.ContainerDeviceRequestArgs] | None:
     request = device_request(settings.gpu_ids, settings.gpu_driver)
-    return request and [docker.ContainerDeviceRequestArgs(**asdict(request))]
+    if request is None:
+        return None
+    return [
+        docker.ContainerDeviceRequestArgs(
+            driver=request.driver,
+            capabilities=list(request.capabilities) or None,
+            device_ids=list(request.device_ids) or None,
+            count=request.count or None,
+        )
+    ]

@@ -64,4 +64,6 @@ def gone() -> ReadResult:
 
 def say(line: str) -> None:
     """Tell the person at the terminal; Pulumi shows a dynamic provider's stderr live."""
-    print(line, file=sys.stderr, flush=True)
+    # In one piece: two gates that wait at once would write into one another's lines.
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()

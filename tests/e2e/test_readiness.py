@@ -10,10 +10,10 @@ from typing import Any
 import docker
 import pytest
 
-from archi import render
+from archi import deployment_images, render
 from archi.cancellation import VARIABLE, Cancelled
 from archi.docker_engine import connect
-from archi.images import image, vllm_reference
+from archi.images import image
 from archi.names import MODELS_VOLUME
 from archi.preflight import Preflight, PreflightError, check
 from archi.readiness import VLLM_PHASES, NotReady, Target, wait
@@ -95,9 +95,11 @@ def settings(deployed: Assistant) -> Settings:
 
 def start_vllm(gate: Gate, settings: Settings, command: list[str], **options: Any) -> Any:
     template = command.index("--chat-template")
+    vllm = deployment_images.of(settings).vllm
+    assert vllm is not None
     del command[template : template + 2]  # its file is on a volume that these containers lack
     return gate.start(
-        vllm_reference(settings.source, gpu=False),
+        deployment_images.reference(vllm),
         command,
         environment={**render.vllm_environment(settings), **options.pop("environment", {})},
         volumes=[f"{MODELS_VOLUME}:{render.MODELS_PATH}:ro"],

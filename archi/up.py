@@ -31,7 +31,7 @@ from archi.images import Image, ImageError, Source
 from archi.names import Names
 from archi.phases import Phase, Phases, duration
 from archi.preflight import PreflightError, port_problems
-from archi.settings import Settings, SettingsError, from_mapping
+from archi.settings import SECRET_KEYS, Settings, SettingsError, from_mapping
 from archi.smoke import SmokeError
 from archi.stack_choice import Choice, choose
 
@@ -119,7 +119,7 @@ class Up:
         plain = {
             key.removeprefix("archi:"): value
             for key, value in config.items()
-            if key.startswith("archi:") and not (isinstance(value, dict) and "secure" in value)
+            if key.startswith("archi:") and key.removeprefix("archi:") not in SECRET_KEYS
         }
         return from_mapping(stack, plain)
 

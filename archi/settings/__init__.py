@@ -1,18 +1,24 @@
 """What may be said about a deployment: the typed settings of one stack file."""
 
-from archi.settings.errors import SettingsError
-from archi.settings.load import from_mapping, from_pulumi
-from archi.settings.model import ChatbotSettings, Services, Settings, VllmSettings
+from archi.settings.errors import SECRET_KEYS, SettingsError
+from archi.settings.load import from_config_file, from_mapping, from_pulumi, from_yaml
+from archi.settings.model import Settings
+from archi.settings.services import ChatbotSettings, PostgresSettings, Services
 from archi.settings.types import GpuIds, ModelId
+from archi.settings.vllm import VllmSettings
 
 __all__ = [
+    "SECRET_KEYS",
     "ChatbotSettings",
     "GpuIds",
     "ModelId",
+    "PostgresSettings",
     "Services",
     "Settings",
     "SettingsError",
     "VllmSettings",
+    "from_config_file",
     "from_mapping",
     "from_pulumi",
+    "from_yaml",
 ]

@@ -1,69 +1,182 @@
-"""From a stack's configuration, or a mapping such as the seed's config.yaml, to Settings."""
+"""From a stack's configuration, or the seed's config.yaml, to Settings."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from archi.settings.errors import SettingsError, explain
+from archi.settings import yaml_file
+from archi.settings.errors import SECRET_KEYS, SettingsError, explain, shown
 from archi.settings.model import Settings
 
-_OBJECTS = ("pipeline_map", "services")
+_OBJECTS = ("pipeline_map", "services", "env_secrets")
+_LISTS = ("deploy", "gpu_ids")
 _NAMESPACE = "archi:"
 
 
-def from_mapping(name: str, config: Mapping[str, Any]) -> Settings:
+def from_mapping(
+    name: str, config: Mapping[str, Any], secrets: Mapping[str, Any] | None = None
+) -> Settings:
     """Settings of the deployment ``name`` from keys as the stack file has them below ``archi:``.
+
+    Args:
+        name: the deployment's.
+        config: everything that is no secret.
+        secrets: the keys of `SECRET_KEYS` that are set.
 
     Raises:
         SettingsError: naming each key that can't be used, its value and the mend.
 
     """
+    problems = []
     if "name" in config:
-        raise SettingsError(["archi:name: unknown key. A deployment has the name of its stack."])
+        problems.append("archi:name: unknown key. A deployment has the name of its stack.")
+    problems += [_in_plain(key) for key in SECRET_KEYS if key in config]
+    plain = {
+        key: value for key, value in config.items() if key != "name" and key not in SECRET_KEYS
+    }
     try:
-        return Settings.model_validate({"name": name, **config})
+        settings = Settings.model_validate({"name": name, **plain, **(secrets or {})})
     except ValidationError as error:
-        raise explain(error, Settings) from None
+        raise SettingsError([*problems, *explain(error, Settings).problems]) from None
+    except RecursionError:
+        raise SettingsError([*problems, "archi: the settings are nested too deep."]) from None
+    if problems:
+        raise SettingsError(problems)
+    return settings
 
 
-def from_pulumi(name: str, config: Mapping[str, str]) -> Settings:
+def from_pulumi(
+    name: str, config: Mapping[str, str], secret_keys: Collection[str] = ()
+) -> Settings:
     """Settings from Pulumi's own view of the stack's configuration.
 
     Args:
         name: the stack's name.
         config: full keys (``archi:services``) to values, objects as JSON text, as Pulumi hands
             them to a program.
+        secret_keys: the full keys whose values are encrypted in the stack file.
 
     Raises:
         SettingsError: as :func:`from_mapping`.
 
     """
-    values: dict[str, Any] = {}
+    plain: dict[str, Any] = {}
+    secrets: dict[str, Any] = {}
+    problems: list[str] = []
     for full_key, text in config.items():
         if not full_key.startswith(_NAMESPACE):
             continue
         key = full_key.removeprefix(_NAMESPACE)
-        values[key] = _structure(key, text) if key in _OBJECTS else _list(text)
-    return from_mapping(name, values)
-
-
-def _structure(key: str, text: str) -> Any:  # noqa: ANN401 - JSON
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError:
-        raise SettingsError(
-            [f"archi:{key}: {text!r} is refused: an object of settings is wanted here."]
-        ) from None
-
-
-def _list(text: str) -> Any:  # noqa: ANN401 - a scalar's text or a JSON list
-    if text.startswith("["):
+        is_secret = key in SECRET_KEYS and full_key in secret_keys
         try:
-            return json.loads(text)
-        except json.JSONDecodeError:
-            return text
+            value = _value(key, text)
+        except ValueError:
+            what = "" if key in SECRET_KEYS else f"{shown(text)} "
+            problems.append(f"{full_key}: {what}is refused: keys with values are wanted here.")
+        else:
+            (secrets if is_secret else plain)[key] = value
+    try:
+        settings = from_mapping(name, plain, secrets)
+    except SettingsError as error:
+        raise SettingsError([*problems, *error.problems]) from None
+    if problems:
+        raise SettingsError(problems)
+    return settings
+
+
+def from_config_file(name: str, path: Path, secrets: Mapping[str, Any] | None = None) -> Settings:
+    """Settings from a ``config.yaml`` as the seed's page has it.
+
+    Raises:
+        SettingsError: keys are named as that file writes them.
+
+    """
+    return from_yaml(name, path.name, yaml_file.read(path), secrets)
+
+
+def from_yaml(
+    name: str, file_name: str, content: bytes, secrets: Mapping[str, Any] | None = None
+) -> Settings:
+    """As :func:`from_config_file`, from the file's bytes.
+
+    Below ``archi:`` are the keys that a stack file has as ``archi:<key>``, ``services:`` stands
+    beside it; a ``name:`` must be the deployment's.
+    """
+    document = yaml_file.parse(file_name, content)
+    head = f"{file_name} can't be used:"
+    problems = []
+    own = document.get("archi") or {}
+    if not isinstance(own, dict):
+        problems.append(f"archi: {shown(own)} is refused: keys with values are wanted here.")
+        own = {}
+    if "services" in own and "services" in document:
+        problems.append("archi.services: services stands beside archi already; take one out.")
+    if document.get("name", name) != name:
+        problems.append(
+            f"name: {shown(document['name'])} is not {name!r}, the name of this deployment. Take "
+            "it out, or make it the same."
+        )
+    problems += [
+        f"{shown(key).strip(chr(39))}: unknown key. Known here: archi, name, services."
+        for key in document
+        if key not in ("archi", "name", "services")
+    ]
+    config = {str(key): value for key, value in own.items()}
+    if document.get("services") is not None:
+        config["services"] = document["services"]
+    try:
+        settings = from_mapping(name, config, secrets)
+    except SettingsError as error:
+        raise SettingsError([*problems, *map(_as_written_there, error.problems)], head) from None
+    if problems:
+        raise SettingsError(problems, head)
+    return settings
+
+
+_ENV_NAMES = {
+    "hf_token": "HF_TOKEN",
+    "vllm_api_key": "VLLM_API_KEY",
+    "postgres_password": "POSTGRES_PASSWORD",
+    "session_key": "SESSION_KEY",
+    "env_secrets": "its own name",
+}
+
+
+def _in_plain(key: str) -> str:
+    path = " --path 'archi:env_secrets.NAME'" if key == "env_secrets" else f" archi:{key}"
+    return (
+        f"archi:{key}: a secret stands here in plain text. Take it out, and "
+        f"`pulumi config set --secret{path}` (it asks for the value)."
+    )
+
+
+def _as_written_there(problem: str) -> str:
+    """A problem's keys as config.yaml writes them, and its mends as its reader can do them."""
+    for key, variable in _ENV_NAMES.items():
+        if problem == _in_plain(key):
+            return (
+                f"archi.{key}: a secret stands here in plain text. Take it out, and put it into "
+                f".env as {variable}."
+            )
+    problem = problem.replace("archi:services", "services").replace("of this stack", "")
+    return re.sub(r"\barchi:(?=\w)", "archi.", problem)
+
+
+def _value(key: str, text: str) -> Any:  # noqa: ANN401 - JSON
+    """What a key holds: JSON for objects and lists, else the text itself.
+
+    Raises:
+        ValueError: an object is wanted, and this is no JSON.
+
+    """
+    if key in _OBJECTS:
+        return json.loads(text)
+    if key in _LISTS and text.startswith("["):
+        return json.loads(text)
     return text

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, RootModel, model_validator
 
-_MODEL_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
-_NAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
-_MEMORY = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt])i?b?", re.IGNORECASE)
-_DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
-_GPU_ID = re.compile(r"\d+|(GPU|MIG)-[0-9A-Fa-f-]+")
+from archi import project
+from archi.settings.checks import pattern, text
+
+ServiceName = Literal["chatbot", "vllm-server", "postgres"]
+
+_MODEL_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*/[A-Za-z0-9][A-Za-z0-9_.-]*")
+_NAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", re.ASCII)
+_MEMORY = re.compile(r"(\d{1,15}(?:\.\d{1,9})?)\s*([kmgt])i?b?", re.IGNORECASE | re.ASCII)
+_DURATION = re.compile(r"(?:(\d{1,9})h)?(?:(\d{1,9})m)?(?:(\d{1,9})s)?", re.ASCII)
+_GPU_ID = re.compile(r"\d{1,4}|(GPU|MIG)-[0-9A-Fa-f-]{1,64}", re.ASCII)
 _MIB = {"k": 1 / 1024, "m": 1, "g": 1024, "t": 1024 * 1024}
+
+_LONGEST_ID = 96  # huggingface_hub, validate_repo_id
+_MOST_SECONDS = 168 * 3600
+_MOST_MIB = 64 * 1024 * 1024
 
 # Docker's limit for a host name, which a container's name becomes on the network.
 _LONGEST_NAME = 40
@@ -31,10 +41,13 @@ def parse_model_id(value: Any) -> str:  # noqa: ANN401 - whatever the stack file
     if ":" in text and "/" in text:
         raise ValueError(
             "this looks like an Ollama name; vLLM uses Hugging Face ids, "
-            f"most likely {text.replace(':', '-')!r}"
+            f"most likely {text.replace(':', '-')[:100]!r}"
         )
-    if not _MODEL_ID.fullmatch(text) or ".." in text or "--" in text:
-        raise ValueError("a Hugging Face model id has the form org/name, such as Qwen/Qwen3-8B")
+    if not _MODEL_ID.fullmatch(text) or ".." in text or "--" in text or len(text) > _LONGEST_ID:
+        raise ValueError(
+            "a Hugging Face model id has the form org/name, of letters, digits, '-', '_' and '.', "
+            "such as Qwen/Qwen3-8B"
+        )
     return text
 
 
@@ -82,10 +95,10 @@ def parse_memory(value: Any) -> int:  # noqa: ANN401 - whatever the stack file h
     match = _MEMORY.fullmatch(value.strip()) if isinstance(value, str) else None
     if match is None:
         raise ValueError("memory is a number with a unit, such as 512m or 8g")
-    mib = round(float(match[1]) * _MIB[match[2].lower()])
-    if mib < 1:
-        raise ValueError("memory is at least 1m")
-    return mib
+    mib = float(match[1]) * _MIB[match[2].lower()]
+    if not 1 <= mib <= _MOST_MIB:
+        raise ValueError("memory is at least 1m and at most 64t")
+    return round(mib)
 
 
 Memory = Annotated[int, BeforeValidator(parse_memory)]
@@ -99,8 +112,8 @@ def parse_duration(value: Any) -> int:  # noqa: ANN401 - whatever the stack file
         raise ValueError("a duration is written like 90s, 10m or 1h30m")
     hours, minutes, seconds = (int(part or 0) for part in match.groups())
     total = hours * 3600 + minutes * 60 + seconds
-    if total < 1:
-        raise ValueError("a duration is at least 1s")
+    if not 1 <= total <= _MOST_SECONDS:
+        raise ValueError("a duration is at least 1s and at most 168h")
     return total
 
 
@@ -118,19 +131,22 @@ class GpuIds(RootModel[tuple[str, ...]], frozen=True):
     @classmethod
     def _parse(cls, value: Any) -> tuple[str, ...]:  # noqa: ANN401 - whatever the stack file holds
         parts = value if isinstance(value, (list, tuple)) else str(value).split(",")
+        if isinstance(value, (dict, bool, float)) or value is None:
+            parts = [""]
         ids = tuple(str(part).strip() for part in parts)
-        if value is None or ids == ("",):
+        if ids in ((), ("",)):
             raise ValueError("write all, none, or ids such as 0,1")
         if len(ids) == 1 and ids[0].lower() in ("all", "none"):
             return ("all",) if ids[0].lower() == "all" else ()
         for part in ids:
             if not _GPU_ID.fullmatch(part):
                 raise ValueError(
-                    f"{part!r} is no GPU id; write all, none, indices such as 0,1, "
+                    f"{part[:40]!r} is no GPU id; write all, none, indices such as 0,1, "
                     "or UUIDs as nvidia-smi -L prints them"
                 )
-        if len(set(ids)) != len(ids):
-            raise ValueError("a GPU is named twice")
+        twice = sorted({part for part in ids if ids.count(part) > 1})
+        if twice:
+            raise ValueError(f"{twice[0]} is named twice; name each GPU once")
         return ids
 
     @property
@@ -148,3 +164,95 @@ class GpuIds(RootModel[tuple[str, ...]], frozen=True):
 
     def __str__(self) -> str:
         return ",".join(self.root) or "none"
+
+
+Revision = Annotated[
+    str,
+    pattern(r"(?!.*\.\.)[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", "write a branch, a tag or a commit"),
+]
+"""A revision of a model's repository; it becomes the name of a folder."""
+
+ServedName = Annotated[
+    str,
+    pattern(
+        r"[A-Za-z0-9][A-Za-z0-9_./:-]{0,127}",
+        "a name is made of letters, digits, '-', '_', '.', ':' and '/', such as assistant",
+    ),
+]
+"""The name under which a model is served."""
+
+VariableName = Annotated[
+    str,
+    pattern(
+        r"[A-Za-z_][A-Za-z0-9_]{0,127}",
+        "a variable's name is made of letters, digits and '_', and begins with no digit",
+    ),
+]
+"""The name of an environment variable."""
+
+_IMAGE = (
+    r"(?:[a-zA-Z0-9.-]+(?::\d{1,5})?/)?[a-z0-9]+(?:[._/-]+[a-z0-9]+)*"
+    r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@sha256:[0-9a-f]{64})?"
+)
+ImageReference = Annotated[
+    str,
+    pattern(_IMAGE, "an image is written [registry/]name:tag, such as vllm/vllm-openai:v0.32.0"),
+]
+"""A Docker image reference (distribution/reference, without its rarer forms)."""
+
+RegistryName = Annotated[
+    str,
+    pattern(
+        r"[A-Za-z0-9][A-Za-z0-9.-]*(:\d{1,5})?(/[a-z0-9]+([._/-][a-z0-9]+)*)?",
+        "a registry is written host[:port][/path], without https://",
+    ),
+]
+"""Where images are pulled from."""
+
+
+def parse_folder(value: str) -> str:
+    """An absolute folder of the Docker host."""
+    path = PurePosixPath(value)
+    if not path.is_absolute() or ".." in path.parts or re.search(r"[:\x00-\x1f]", value):
+        raise ValueError("an absolute path on the Docker host is wanted, such as /data/models/qwen")
+    return str(path)
+
+
+AbsoluteFolder = Annotated[str, text(parse_folder)]
+
+
+def parse_chat_template(value: str) -> str:
+    """A Jinja file, made absolute; relative ones begin at the project's folder."""
+    path = Path(value)
+    if path.suffix != ".jinja" or not re.fullmatch(r"[\w.-]+", path.name, re.ASCII):
+        raise ValueError("a chat template is a file whose name ends in .jinja")
+    found = path if path.is_absolute() else project.find_root(Path.cwd()) / path
+    try:
+        readable = found.is_file() and bool(found.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        readable = False
+    if not readable:
+        raise ValueError("there is no such file, or no text in it; the path begins at the project")
+    return str(found)
+
+
+ChatTemplate = Annotated[str, text(parse_chat_template)]
+
+UlimitName = Literal[
+    "core",
+    "cpu",
+    "data",
+    "fsize",
+    "locks",
+    "memlock",
+    "msgqueue",
+    "nice",
+    "nofile",
+    "nproc",
+    "rss",
+    "rtprio",
+    "rttime",
+    "sigpending",
+    "stack",
+]
+"""What Docker knows (docker/go-units, ulimit.go)."""

@@ -11,7 +11,7 @@ import pulumi
 import pytest
 from pulumi.runtime import mocks
 
-from archi.settings import from_mapping
+from archi.settings import SECRET_KEYS, from_mapping
 
 
 @dataclass(frozen=True)
@@ -56,13 +56,15 @@ def deploy() -> Deploy:
     def run(**config: Any) -> dict[str, Asked]:
         from components.deployment import Deployment, DeploymentArgs
 
+        secrets = {key: config[key] for key in SECRET_KEYS if key in config}
+        plain = {key: value for key, value in config.items() if key not in secrets}
         asyncio.set_event_loop(asyncio.new_event_loop())
         recorder = _Recorder()
         mocks.set_mocks(_Answers(), project="archi", stack="bot", preview=False, monitor=recorder)
 
         @pulumi.runtime.test
         def program() -> None:
-            Deployment("bot", DeploymentArgs(from_mapping("bot", config)))
+            Deployment("bot", DeploymentArgs(from_mapping("bot", plain, secrets)))
 
         program()
         return recorder.asked

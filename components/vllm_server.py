@@ -122,9 +122,7 @@ def _shared_memory_args(vllm: VllmSettings) -> dict[str, Any]:
 
 def _ulimits(vllm: VllmSettings) -> list[docker.ContainerUlimitArgs] | None:
     return [
-        docker.ContainerUlimitArgs(name=name, soft=limit, hard=limit)
-        if isinstance(limit, int)
-        else docker.ContainerUlimitArgs(name=name, soft=limit.soft, hard=limit.hard)
+        docker.ContainerUlimitArgs(name=name, soft=limit.soft, hard=limit.hard)
         for name, limit in sorted(vllm.ulimits.items())
     ] or None
 

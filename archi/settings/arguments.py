@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator
 
+from archi.settings.checks import Unshown
 from archi.settings.secrets import SECRET_NAME
 from archi.settings.types import VariableName
 
@@ -52,18 +53,18 @@ def parse_engine_arguments(value: Any) -> Any:  # noqa: ANN401 - whatever the st
         ValueError: a string, a word that no command line can hold, or what is said elsewhere.
 
     """
-    if isinstance(value, str):  # ValueError throughout: pydantic takes no TypeError
+    if isinstance(value, str):
         words = ", ".join(value.split()[:8])
         raise ValueError(f"a list is wanted, a word an element, such as [{words}]"[:200])
     if not isinstance(value, (list, tuple)):
-        return value
+        raise ValueError("a list is wanted, such as [--max-num-batched-tokens, 8192]")
     given = [
         str(word) if isinstance(word, (int, float)) and not isinstance(word, bool) else word
         for word in value
     ]
     for position, word in enumerate(given):
         if not isinstance(word, str):
-            raise ValueError("each element is a word; put it in quotes")  # noqa: TRY004
+            raise ValueError("each element is a word; put it in quotes")
         if "\x00" in word or not word or not word.isprintable():
             raise ValueError("each element is a word of printable characters")
         if position == 0 and not word.startswith("-"):
@@ -76,7 +77,7 @@ def _refuse_argument(word: str) -> None:
     flag = word.split("=", 1)[0].split(".", 1)[0].replace("_", "-")
     flag = re.sub(r"^--no-", "--", flag)
     if flag == "--api-key":
-        raise ValueError(
+        raise Unshown(
             "a key on a command line shows to everyone; set the secret archi:vllm_api_key"
         )
     if flag in _TYPED_ARGUMENTS:
@@ -105,7 +106,7 @@ def parse_environment(value: dict[str, str]) -> dict[str, str]:
         if name in _OWN_VARIABLES:
             raise ValueError(f"{name} is not yours to set: {_OWN_VARIABLES[name]}")
         if SECRET_NAME.search(name):
-            raise ValueError(
+            raise Unshown(
                 f"{name} looks like a secret, and the environment of a container shows to whoever "
                 "may ask Docker; vLLM's key is archi:vllm_api_key, the hub's token archi:hf_token"
             )

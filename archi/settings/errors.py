@@ -10,8 +10,8 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from archi.settings.checks import SECRET_VALUE, Unshown, shown
 from archi.settings.rules import Inconsistent
-from archi.settings.secrets import SECRET_VALUE
 
 SECRET_KEYS = ("hf_token", "vllm_api_key", "postgres_password", "session_key", "env_secrets")
 """Settings that are secrets: their values are never shown."""
@@ -43,21 +43,6 @@ def key(location: Sequence[str | int]) -> str:
     return "archi:" + ".".join(_part(part) for part in location) if location else "archi"
 
 
-def shown(value: object, limit: int = 80) -> str:
-    """A value for people, cut where it is long; a token in it is not shown."""
-    if isinstance(value, bool):
-        text = "true" if value else "false"
-    elif value is None:
-        text = "nothing"
-    else:
-        try:
-            text = repr(value)
-        except (RecursionError, ValueError):  # nested too deep; a number of too many digits
-            text = f"a {type(value).__name__}"
-    text = SECRET_VALUE.sub("…", text).encode("ascii", "backslashreplace").decode()
-    return text if len(text) <= limit else f"{text[: limit - 1]}…"
-
-
 # What pydantic calls a mistake -> what is wanted; its context holds the bounds.
 _WANTED: tuple[tuple[str, Callable[[dict[str, Any]], str]], ...] = (
     (r"int_", lambda _: "a whole number is wanted"),
@@ -72,7 +57,7 @@ _WANTED: tuple[tuple[str, Callable[[dict[str, Any]], str]], ...] = (
     (r"less_than_equal", lambda context: f"it is at most {context['le']}"),
     (r"less_than", lambda context: f"it is less than {context['lt']}"),
     (r"dict_type|model_type|mapping_type", lambda _: "keys with values are wanted here"),
-    (r"(tuple|list)_type", lambda _: "a list is wanted, such as [chatbot, vllm-server]"),
+    (r"(tuple|list)_type", lambda _: "a list is wanted, such as [one, two]"),
     (r"too_short", lambda _: "it is empty; leave the key out"),
 )
 
@@ -88,8 +73,8 @@ def _lines(detail: ErrorDetails, root: type[BaseModel]) -> list[str]:
     if detail["type"] == "missing":
         return [f"{place}: is missing; add it."]
     message = _message(detail)
-    if location and location[0] in SECRET_KEYS:
-        return [f"{place}: is refused: {message}."]
+    if isinstance(raised, Unshown) or (location and location[0] in SECRET_KEYS):
+        return [f"{place}: its value is refused: {message}."]
     return [f"{place}: {shown(detail['input'])} is refused: {message}."]
 
 
@@ -177,6 +162,6 @@ def _models(annotation: Any) -> Iterator[type[BaseModel]]:  # noqa: ANN401 - a t
 
 def _part(part: str | int) -> str:
     text = str(part)
-    if len(text) > 60 or not text.isprintable():
+    if len(text) > 60 or not text.isprintable() or SECRET_VALUE.search(text):
         return shown(text, 60)
     return text

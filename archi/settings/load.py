@@ -11,7 +11,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from archi.settings import yaml_file
-from archi.settings.errors import SECRET_KEYS, SettingsError, explain, shown
+from archi.settings.checks import shown
+from archi.settings.errors import SECRET_KEYS, SettingsError, explain
 from archi.settings.model import Settings
 
 _OBJECTS = ("pipeline_map", "services", "env_secrets")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from archi.models import attention_heads, quantization_of
+from archi.settings.checks import shown
 from archi.vllm_registry import (
     KV_CACHE_DTYPES,
     QUANTIZATION_METHODS,
@@ -66,8 +67,8 @@ def services(settings: Settings) -> Iterator[str]:
         yield f"archi:deploy: {twice[0]} is named twice; name each service once."
     if deploy and "vllm-server" in deploy and vllm.base_url:
         yield (
-            f"{_VLLM}.base_url: {vllm.base_url!r} says that vLLM runs elsewhere, but archi:deploy "
-            "lists vllm-server. Take one of them out."
+            f"{_VLLM}.base_url: {shown(vllm.base_url)} says that vLLM runs elsewhere, but "
+            "archi:deploy lists vllm-server. Take one of them out."
         )
     if deploy and "chatbot" in deploy and "vllm-server" not in deploy and not vllm.base_url:
         yield (
@@ -167,7 +168,7 @@ def _unknown_parsers(settings: Settings) -> Iterator[str]:
     for key, value, known in rows:
         if value is not None and value not in known:
             yield (
-                f"{_VLLM}.{key}: {_shown(value)} is no parser of vLLM {VLLM_VERSION}. "
+                f"{_VLLM}.{key}: {shown(value)} is no parser of vLLM {VLLM_VERSION}. "
                 f"{_nearest(value, known)} Left out, it follows the model's family."
             )
 
@@ -179,14 +180,14 @@ def quantization(settings: Settings) -> Iterator[str]:
     own = vllm.image is not None or vllm.base_url is not None
     if vllm.kv_cache_dtype not in KV_CACHE_DTYPES and not own:
         yield (
-            f"{_VLLM}.kv_cache_dtype: {_shown(vllm.kv_cache_dtype)} is no format of vLLM "
+            f"{_VLLM}.kv_cache_dtype: {shown(vllm.kv_cache_dtype)} is no format of vLLM "
             f"{VLLM_VERSION}. {_nearest(vllm.kv_cache_dtype, KV_CACHE_DTYPES)}"
         )
     if method is None:
         return
     if method not in QUANTIZATION_METHODS and not own:
         yield (
-            f"{_VLLM}.quantization: {_shown(method)} is no method of vLLM {VLLM_VERSION}. "
+            f"{_VLLM}.quantization: {shown(method)} is no method of vLLM {VLLM_VERSION}. "
             f"{_nearest(method, QUANTIZATION_METHODS)} Left out, the model itself says it."
         )
         return
@@ -258,16 +259,19 @@ def memory(settings: Settings) -> Iterator[str]:
     least = 1024 if settings.tensor_parallel_size > 1 else 64
     if shared is not None and shared < least:
         yield (
-            f"{_VLLM}.shm_size: {_size(shared)} is too little shared memory for "
-            f"{settings.tensor_parallel_size} GPU(s). Give it {_size(least)} or more, or leave it "
+            f"{_VLLM}.shm_size: {_size(shared)} is too little for the shared memory of "
+            f"{settings.tensor_parallel_size} GPUs. Give it {_size(least)} or more, or leave it "
             "out to use the host's."
+            if least > 64
+            else f"{_VLLM}.shm_size: {_size(shared)} is less than Docker gives by itself. Give it "
+            "64m or more, or leave it out to use the host's."
         )
 
 
 def ulimits(settings: Settings) -> Iterator[str]:
     """A soft limit is at most the hard one."""
     for name, limit in settings.services.vllm.ulimits.items():
-        if isinstance(limit, int) or limit.hard == -1:
+        if limit.hard == -1:
             continue
         if limit.soft == -1 or limit.soft > limit.hard:
             yield (
@@ -282,8 +286,8 @@ def external(settings: Settings) -> Iterator[str]:
     host = urlsplit(url).hostname or "" if url else ""
     if not settings.host_mode and (host == "localhost" or host.startswith("127.") or host == "::1"):
         yield (
-            f"{_VLLM}.base_url: {url!r} is the chat application's own container, not this host. "
-            "Write this host's name or address (host.docker.internal works), or set "
+            f"{_VLLM}.base_url: {shown(url)} is the chat application's own container, not this "
+            "host. Write this host's name or address (host.docker.internal works), or set "
             "archi:host_mode to true."
         )
 
@@ -348,10 +352,6 @@ WARNINGS: tuple[Rule, ...] = (without_effect, idle_gpus, unchecked_parsers, movi
 def _nearest(value: str, known: frozenset[str]) -> str:
     near = difflib.get_close_matches(value[:64], sorted(known), n=1, cutoff=0.6)
     return f"Did you mean {near[0]}?" if near else f"Known: {', '.join(sorted(known))}."
-
-
-def _shown(value: str) -> str:
-    return repr(value if len(value) <= 80 else f"{value[:79]}…")
 
 
 def _size(mib: int) -> str:

@@ -13,9 +13,6 @@ SECRET_NAME = re.compile(
 )
 """Names of variables that hold secrets."""
 
-SECRET_VALUE = re.compile(r"\b(hf_[A-Za-z0-9]{20,}|sk-[A-Za-z0-9_-]{20,}|ghp_[A-Za-z0-9]{30,})")
-"""Tokens of Hugging Face, OpenAI and GitHub, by their prefixes."""
-
 
 def _secret(check: Callable[[str], str | None]) -> AfterValidator:
     def validate(value: SecretStr) -> SecretStr:

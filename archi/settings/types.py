@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, RootModel, model_validator
 
 from archi import project
-from archi.settings.checks import pattern, text
+from archi.settings.checks import pattern, shown, text
 
 ServiceName = Literal["chatbot", "vllm-server", "postgres"]
 
@@ -36,7 +36,7 @@ def parse_model_id(value: Any) -> str:  # noqa: ANN401 - whatever the stack file
 
     """
     if not isinstance(value, str):
-        raise ValueError("a Hugging Face model id such as Qwen/Qwen3-8B is wanted")  # noqa: TRY004
+        raise ValueError("a Hugging Face model id such as Qwen/Qwen3-8B is wanted")
     text = value.strip()
     if ":" in text and "/" in text:
         raise ValueError(
@@ -141,7 +141,7 @@ class GpuIds(RootModel[tuple[str, ...]], frozen=True):
         for part in ids:
             if not _GPU_ID.fullmatch(part):
                 raise ValueError(
-                    f"{part[:40]!r} is no GPU id; write all, none, indices such as 0,1, "
+                    f"{shown(part, 40)} is no GPU id; write all, none, indices such as 0,1, "
                     "or UUIDs as nvidia-smi -L prints them"
                 )
         twice = sorted({part for part in ids if ids.count(part) > 1})
@@ -256,3 +256,27 @@ UlimitName = Literal[
     "stack",
 ]
 """What Docker knows (docker/go-units, ulimit.go)."""
+
+
+def parse_context_length(value: Any) -> int | str:  # noqa: ANN401 - whatever the stack file holds
+    """A context length in tokens, or ``auto``."""
+    number = int(value) if isinstance(value, str) and re.fullmatch(r"\d{1,9}", value) else value
+    if isinstance(number, int) and not isinstance(number, bool) and 1 <= number < _MOST_TOKENS:
+        return number
+    if value == "auto":
+        return "auto"
+    raise ValueError("a number of tokens from 1 on is wanted, such as 16384, or auto")
+
+
+_MOST_TOKENS = 10**9
+ContextLength = Annotated[int | str, BeforeValidator(parse_context_length)]
+
+
+def parse_ulimit(value: Any) -> Any:  # noqa: ANN401 - whatever the stack file holds
+    """One number for soft and hard limit, or a mapping of both."""
+    number = isinstance(value, int) and not isinstance(value, bool)
+    if number and value >= -1:
+        return {"soft": value, "hard": value}
+    if isinstance(value, dict):
+        return value
+    raise ValueError("a number is wanted, -1 for unlimited, or soft and hard with a number each")

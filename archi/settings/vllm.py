@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from archi.settings.addresses import BaseUrl
 from archi.settings.arguments import EngineArguments, Environment
@@ -12,6 +12,7 @@ from archi.settings.base import Section
 from archi.settings.types import (
     AbsoluteFolder,
     ChatTemplate,
+    ContextLength,
     Duration,
     ImageReference,
     Memory,
@@ -20,6 +21,7 @@ from archi.settings.types import (
     Revision,
     ServedName,
     UlimitName,
+    parse_ulimit,
 )
 
 
@@ -76,7 +78,7 @@ class VllmSettings(Section):
         description="A Jinja file, relative to the project, instead of the model's own template.",
         examples=["images/templates/smollm2_hermes.jinja"],
     )
-    max_model_len: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(
+    max_model_len: ContextLength = Field(
         "auto",
         description="Context length in tokens; `auto`: the longest that memory allows.",
         examples=[16384],
@@ -176,7 +178,7 @@ class VllmSettings(Section):
         description="Shared memory of the container's own; unset: the host's (`ipc: host`).",
         examples=["2g"],
     )
-    ulimits: dict[UlimitName, Annotated[int, Field(ge=-1)] | Ulimit] = Field(
+    ulimits: dict[UlimitName, Annotated[Ulimit, BeforeValidator(parse_ulimit)]] = Field(
         default_factory=dict,
         description="Limits of the container by name: one number, or `soft` and `hard`; -1 is "
         "unlimited.",

@@ -11,8 +11,8 @@ from archi.settings import Settings, from_mapping
 
 SECRETS = {
     "session_key": "s" * 40,
-    "postgres_password": "a password",
-    "vllm_api_key": "a-key",
+    "postgres_password": "a planted password",
+    "vllm_api_key": "a-planted-key",
     "env_secrets": {"MATTERMOST_TOKEN": "a token"},
 }
 
@@ -86,7 +86,11 @@ def test_no_secret_is_among_the_plain_files() -> None:
     settings = configured(SECRETS)
     plain = "".join(file.content for file in render.files(settings))
     plain += "".join(render.vllm_argument_files(settings).values())
-    assert not [value for value in ("s" * 40, "a password", "a-key", "a token") if value in plain]
+    assert not [
+        value
+        for value in ("s" * 40, "a planted password", "a-planted-key", "a token")
+        if value in plain
+    ]
 
 
 def test_a_mark_differs_with_the_secret_and_with_nothing_else() -> None:

@@ -147,8 +147,8 @@ def test_gpu_ids(text: object, every: bool, ids: tuple[str, ...]) -> None:
 
 
 def test_durations_and_memory_have_units() -> None:
-    vllm = from_mapping("bot", {"services": {"vllm": {"memory": "1.5g", "start_timeout": "1h30m"}}})
-    assert vllm.services.vllm.memory == 1536
+    vllm = from_mapping("bot", {"services": {"vllm": {"memory": "2.5g", "start_timeout": "1h30m"}}})
+    assert vllm.services.vllm.memory == 2560
     assert vllm.services.vllm.start_timeout == 5400
 
 

@@ -10,7 +10,7 @@ ARCHI_BEGIN := $(shell date +%s)
 endif
 export ARCHI_BEGIN
 
-.PHONY: help up down test bridge unit lint toolchain venv dev requirements
+.PHONY: help up down preview test bridge unit docs lint toolchain venv dev requirements
 .DEFAULT_GOAL := help
 
 help: ## what can be made
@@ -21,6 +21,15 @@ up: venv ## put the assistant on this machine (STACK=… chooses a stack)
 
 down: venv ## take it away again; conversations and weights stay
 	@$(BIN)/python -m archi.up --down
+
+STACKS := $(or $(STACK),$(sort $(patsubst stacks/Pulumi.%.yaml,%,$(wildcard stacks/Pulumi.*.yaml))))
+
+preview: toolchain ## what `pulumi up` would change, stack by stack (STACK=… for one)
+	@failed=; for stack in $(STACKS); do \
+	  printf '\n=== %s ===\n' "$$stack"; \
+	  $(BIN)/pulumi preview --diff --non-interactive --stack "$$stack" || failed+=" $$stack"; \
+	done; \
+	[ -z "$$failed" ] || { printf '\nNo preview of:%s\n' "$$failed" >&2; exit 1; }
 
 test: dev ## the whole test suite, on real Docker with real vLLM
 	@$(BIN)/python -m archi.up --only-machine
@@ -33,6 +42,9 @@ bridge: ## the Go tests of the Docker bridge; the flags are the build's, to shar
 
 unit: dev ## the tests that need no Docker
 	@$(BIN)/python -m pytest tests/unit
+
+docs: venv ## docs/configuration.md and the keys in Pulumi.yaml, from the settings' classes
+	@$(BIN)/python -m archi.settings.document
 
 lint: dev ## format, lint and types
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy

@@ -8,6 +8,7 @@ import pulumi
 import pulumi_docker as docker
 
 from archi import render
+from archi.external_vllm import extra_hosts
 from archi.names import Names
 from archi.settings import Settings
 from components.container import (
@@ -80,6 +81,7 @@ class Chatbot(pulumi.ComponentResource):
                 mount(names.files_volume, render.FILES_PATH, read_only=True),
                 *([mount(names.conversations_volume, "/data")] if embedded else []),
             ],
+            hosts=_hosts(settings),
             opts=container_options(self, depends_on),
         )
         self.ready = Readiness(
@@ -92,3 +94,9 @@ class Chatbot(pulumi.ComponentResource):
         )
         self.url = pulumi.Output.from_input(f"http://localhost:{chatbot.port}")
         self.register_outputs({"url": self.url})
+
+
+def _hosts(settings: Settings) -> list[docker.ContainerHostArgs] | None:
+    """Names that the container must be told, to find a vLLM on this host."""
+    names = extra_hosts(render.vllm_base_url(settings))
+    return [docker.ContainerHostArgs(host=name, ip=ip) for name, ip in names.items()] or None

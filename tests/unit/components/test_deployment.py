@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from pulumi.runtime.rpc import is_rpc_secret
 
 from tests.unit.components.conftest import Asked, Deploy
 
-OFFLINE = {
+OFFLINE: dict[str, Any] = {
     "source": "packages",
     "gpu_ids": "none",
     "services": {"vllm": {"model": "HuggingFaceTB/SmolLM2-135M-Instruct", "memory": "8g"}},
@@ -58,7 +60,7 @@ def test_weights_and_checks_come_before_the_server(deploy: Deploy) -> None:
 def test_containers_take_literals_only(deploy: Deploy) -> None:
     """An input computed from another resource would have the engine delete the container first."""
     asked = deploy(**OFFLINE)
-    for name in ("vllm-server", "chatbot"):
+    for name in ("vllm-server", "chatbot", "postgres"):
         computed = {
             key: list(urns.urns)
             for key, urns in asked[name].option("propertyDependencies").items()
@@ -68,7 +70,7 @@ def test_containers_take_literals_only(deploy: Deploy) -> None:
 
 
 def test_edits_that_the_provider_ignores_replace_the_container(deploy: Deploy) -> None:
-    for name in ("vllm-server", "chatbot"):
+    for name in ("vllm-server", "chatbot", "postgres"):
         container = deploy(**OFFLINE)[name]
         assert {"healthcheck", "tmpfs", "init", "#initerror"} <= set(
             container.option("replaceOnChanges")
@@ -84,32 +86,176 @@ def test_every_volume_outlives_the_deployment(deploy: Deploy) -> None:
         "archi-models",
         "archi-bot-files",
         "archi-bot-vllm-cache",
-        "archi-bot-chat",
+        "archi-bot-postgres",
     }
     assert all(asked.option("retainOnDelete") for asked in volumes)
     assert all("labels" in asked.option("ignoreChanges") for asked in volumes)
 
 
 @pytest.mark.parametrize(
-    ("gpu_ids", "gpus", "requests"),
+    ("config", "request_"),
     [
-        ("all", "all", None),
+        ({"gpu_ids": "all"}, {"driver": "nvidia", "count": -1, "capabilities": ["gpu"]}),
         (
-            "0,1",
-            None,
-            [{"driver": "nvidia", "deviceIds": ["0", "1"], "capabilities": ["gpu"]}],
+            {"gpu_ids": "0,1"},
+            {"driver": "nvidia", "deviceIds": ["0", "1"], "capabilities": ["gpu"]},
         ),
-        ("none", None, None),
+        (
+            {"gpu_ids": "GPU-8f6e"},
+            {"driver": "nvidia", "deviceIds": ["GPU-8f6e"], "capabilities": ["gpu"]},
+        ),
+        (
+            {"gpu_ids": "0,1", "gpu_driver": "cdi"},
+            {"driver": "cdi", "deviceIds": ["nvidia.com/gpu=0", "nvidia.com/gpu=1"]},
+        ),
+        (
+            {"gpu_ids": "all", "gpu_driver": "cdi"},
+            {"driver": "cdi", "deviceIds": ["nvidia.com/gpu=all"]},
+        ),
+        ({"gpu_ids": "none"}, None),
     ],
 )
 def test_only_the_model_server_gets_gpus(
-    deploy: Deploy, gpu_ids: str, gpus: str | None, requests: object
+    deploy: Deploy, config: dict[str, Any], request_: dict[str, Any] | None
 ) -> None:
-    asked = deploy(gpu_ids=gpu_ids)
-    server, chat = asked["vllm-server"].inputs, asked["chatbot"].inputs
-    assert server.get("gpus") == gpus
-    assert server.get("deviceRequests") == requests
-    assert not {"gpus", "deviceRequests"} & chat.keys()
+    asked = deploy(**config, services={"vllm": {"model": "Qwen/Qwen3-8B"}})
+    assert asked["vllm-server"].inputs.get("deviceRequests") == (request_ and [request_])
+    for name in ("chatbot", "postgres"):
+        assert not {"gpus", "deviceRequests"} & asked[name].inputs.keys()
+
+
+def test_in_host_mode_nothing_has_a_network_or_a_published_port_of_its_own(deploy: Deploy) -> None:
+    asked = deploy(**OFFLINE, host_mode=True)
+    assert "network" not in asked
+    for name in ("vllm-server", "chatbot", "postgres"):
+        inputs = asked[name].inputs
+        assert inputs["networkMode"] == "host"
+        assert not {"ports", "networksAdvanced"} & inputs.keys()
+    assert "VLLM_BASE_URL=http://localhost:8000/v1" in asked["chatbot"].inputs["envs"]
+    assert "listen_addresses=127.0.0.1" in asked["postgres"].inputs["command"]
+    server = asked["vllm-server"].inputs["command"]
+    assert server[server.index("--host") + 1] == "127.0.0.1"
+
+
+def test_the_database_is_locked_down_and_not_published(deploy: Deploy) -> None:
+    database = deploy(**OFFLINE)["postgres"].inputs
+    assert database["networksAdvanced"] == [{"name": "archi-bot", "aliases": ["postgres"]}]
+    assert "ports" not in database
+    assert database["readOnly"] is True
+    assert database["user"] == "999:999"
+    assert database["capabilities"] == {"drops": ["ALL"]}
+    assert database["memory"] == database["memorySwap"] == 512
+    assert database["stopSignal"] == "SIGINT"
+
+
+def test_the_chat_application_waits_for_its_database_too(deploy: Deploy) -> None:
+    assert {"vllm-server-ready", "postgres-ready"} <= depends_on(deploy(**OFFLINE), "chatbot")
+
+
+def test_without_a_server_conversations_are_a_file_on_a_volume(deploy: Deploy) -> None:
+    services = {**OFFLINE["services"], "chatbot": {"database": "sqlite"}}
+    asked = deploy(**{**OFFLINE, "services": services})
+    assert not [name for name in asked if name.startswith("postgres")]
+    volumes = {v["volumeName"]: v["containerPath"] for v in asked["chatbot"].inputs["volumes"]}
+    assert volumes["archi-bot-chat"] == "/data"
+
+
+def test_a_vllm_elsewhere_is_asked_before_the_chat_application_starts(deploy: Deploy) -> None:
+    asked = deploy(services={"vllm": {"base_url": "http://gpu1:8000/v1", "model": "o/m"}})
+    assert not {"vllm-server", "weights-downloaded", "vllm-image"} & asked.keys()
+    check = asked["external-vllm-ready"].inputs
+    assert (check["base_url"], check["model"]) == ("http://gpu1:8000/v1", "o/m")
+    assert check["network"] == "archi-bot"
+    assert "external-vllm-ready" in depends_on(asked, "chatbot")
+    assert {"files-written", "chat-image", "network"} <= depends_on(asked, "external-vllm-ready")
+    assert "VLLM_BASE_URL=http://gpu1:8000/v1" in asked["chatbot"].inputs["envs"]
+
+
+def test_a_vllm_on_this_host_is_reached_by_the_name_that_docker_has_for_it(deploy: Deploy) -> None:
+    chat = deploy(services={"vllm": {"base_url": "http://host.docker.internal:8000/v1"}})
+    assert chat["chatbot"].inputs["hosts"] == [
+        {"host": "host.docker.internal", "ip": "host-gateway"}
+    ]
+
+
+def test_only_the_model_server_where_nothing_else_is_asked_for(deploy: Deploy) -> None:
+    asked = deploy(**OFFLINE, deploy=["vllm-server"])
+    assert not {"chatbot", "postgres", "chat-image"} & asked.keys()
+    assert "vllm-server-ready" in asked
+
+
+def test_the_command_line_is_checked_before_files_and_server_change(deploy: Deploy) -> None:
+    asked = deploy(**OFFLINE)
+    assert asked["vllm-arguments"].inputs["command"] == asked["vllm-server"].inputs["command"]
+    assert "vllm-arguments" in depends_on(asked, "files-written")
+
+
+def test_shared_memory_limits_and_weights_of_the_users_own(deploy: Deploy) -> None:
+    vllm = {
+        "model": "o/m",
+        "shm_size": "2g",
+        "ulimits": {"memlock": -1, "nofile": {"soft": 1024, "hard": 4096}},
+        "weights": "/data/models/m",
+        "publish": False,
+    }
+    asked = deploy(services={"vllm": vllm}, gpu_ids="none")
+    server = asked["vllm-server"].inputs
+    assert (server["ipcMode"], server["shmSize"]) == ("private", 2048)
+    assert server["securityOpts"] == ["no-new-privileges:true"]
+    assert server["ulimits"] == [
+        {"name": "memlock", "soft": -1, "hard": -1},
+        {"name": "nofile", "soft": 1024, "hard": 4096},
+    ]
+    assert "ports" not in server
+    [folder] = [volume for volume in server["volumes"] if "hostPath" in volume]
+    assert folder == {
+        "hostPath": "/data/models/m",
+        "containerPath": "/weights",
+        "readOnly": True,
+    }
+    assert server["command"][0] == "/weights"
+
+
+SECRETS = {
+    "hf_token": "planted-hub-token",
+    "vllm_api_key": "planted-key",
+    "postgres_password": "planted-password",
+    "session_key": "planted-session-key-of-32-characters",
+    "env_secrets": {"SEARCH_TOKEN": "planted-search-token"},
+}
+
+
+def test_secrets_are_in_the_inputs_that_write_or_use_them_and_encrypted_there(
+    deploy: Deploy,
+) -> None:
+    asked = deploy(**OFFLINE, **SECRETS)
+    holding = {name for name, one in asked.items() if "planted-" in str(one.inputs)}
+    assert holding == {"weights-downloaded", "files-written"}
+    assert is_rpc_secret(asked["weights-downloaded"].inputs["token"])
+    assert is_rpc_secret(asked["files-written"].inputs["secrets"])
+    for name in holding:
+        plain = {
+            key: value for key, value in asked[name].inputs.items() if not is_rpc_secret(value)
+        }
+        assert "planted-" not in str(plain)
+
+
+@pytest.mark.parametrize(
+    ("changed", "replaced"),
+    [
+        ("vllm_api_key", {"vllm-server", "chatbot"}),
+        ("postgres_password", {"postgres", "chatbot"}),
+        ("session_key", {"chatbot"}),
+        ("hf_token", set()),
+    ],
+)
+def test_a_changed_secret_replaces_those_that_read_it_at_their_start(
+    deploy: Deploy, changed: str, replaced: set[str]
+) -> None:
+    before = deploy(**OFFLINE, **SECRETS)
+    after = deploy(**OFFLINE, **{**SECRETS, changed: "another-" + "x" * 32})
+    containers = ("vllm-server", "postgres", "chatbot")
+    assert {name for name in containers if before[name].inputs != after[name].inputs} == replaced
 
 
 def test_public_images_are_pinned_and_kept(deploy: Deploy) -> None:
@@ -122,13 +268,6 @@ def test_our_own_images_are_tagged_by_content(deploy: Deploy) -> None:
     asked = deploy(**OFFLINE)
     assert asked["chatbot"].inputs["image"] == asked["chat-image"].inputs["tag"]
     assert asked["vllm-server"].inputs["image"] == asked["vllm-cpu-image"].inputs["tag"]
-
-
-def test_a_token_for_the_hub_is_a_secret_and_in_no_container(deploy: Deploy) -> None:
-    asked = deploy(hf_token="planted-value")
-    assert is_rpc_secret(asked["weights-downloaded"].inputs["token"])
-    holding = {name for name, one in asked.items() if "planted-value" in str(one.inputs)}
-    assert holding == {"weights-downloaded"}
 
 
 def test_files_change_only_once_the_weights_are_there(deploy: Deploy) -> None:

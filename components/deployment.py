@@ -77,8 +77,19 @@ class Deployment(pulumi.ComponentResource):
             {"chat_url": self.chat_url, "vllm_url": self.vllm_url, "model": self.model}
         )
 
-    def _child(self, *depends_on: pulumi.Resource | None) -> pulumi.ResourceOptions:
-        return pulumi.ResourceOptions(parent=self, depends_on=present(*depends_on))
+    def _child(
+        self, *depends_on: pulumi.Resource | None, formerly: str | None = None
+    ) -> pulumi.ResourceOptions:
+        """Options of a component; ``formerly`` is the name that states of before know it by.
+
+        With it a component can be renamed and nothing of it is replaced: what is in the component
+        inherits the alias.
+        """
+        return pulumi.ResourceOptions(
+            parent=self,
+            depends_on=present(*depends_on),
+            aliases=[pulumi.Alias(name=formerly)] if formerly else None,
+        )
 
     def _base(self) -> list[pulumi.Resource]:
         """What comes before every service: the checks of the host, and the network."""

@@ -14,6 +14,8 @@ from pathlib import Path
 import docker
 from docker.errors import DockerException
 
+from archi import ssh_tunnel
+
 DEFAULT_SOCKET = "unix:///var/run/docker.sock"
 
 CLIENT_TIMEOUT = 600
@@ -139,8 +141,7 @@ def _ask(host: str | None) -> tuple[Engine, docker.DockerClient | None]:
         # from_env for the TLS settings that go with DOCKER_HOST.
         client = docker.from_env(
             timeout=CLIENT_TIMEOUT,
-            environment={**os.environ, "DOCKER_HOST": host},
-            use_ssh_client=host.startswith("ssh://"),
+            environment={**os.environ, "DOCKER_HOST": ssh_tunnel.local(host)},
         )
         version = str(client.version()["Version"])
     except (DockerException, OSError) as error:
@@ -151,6 +152,8 @@ def _ask(host: str | None) -> tuple[Engine, docker.DockerClient | None]:
 
 def _state(host: str, error: str, installed: bool) -> State:
     """The state of an Engine that did not answer."""
+    if host.startswith("ssh://"):
+        return State.UNREACHABLE
     if "Permission denied" in error or "PermissionError" in error:
         return State.NOT_PERMITTED
     if host != DEFAULT_SOCKET:

@@ -14,6 +14,7 @@ import docker
 from docker.errors import NotFound
 from docker.models.containers import Container
 
+from archi import ssh_tunnel
 from archi.names import LABEL_DEPLOYMENT
 
 _LISTEN = "0A"  # TCP_LISTEN in /proc/net/tcp; Linux, include/net/tcp_states.h
@@ -75,7 +76,8 @@ def _container_of(client: docker.DockerClient, pid: int) -> Container | None:
 
 def _local(client: docker.DockerClient) -> bool:
     """Whether the Engine publishes ports on the machine that we run on."""
-    return str(client.api.base_url).startswith(("http+docker://", "http://localhost", "unix:"))
+    here = str(client.api.base_url).startswith(("http+docker://", "http://localhost", "unix:"))
+    return here and not ssh_tunnel.in_use()
 
 
 def _taken(port: int) -> bool:

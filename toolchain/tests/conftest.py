@@ -69,7 +69,7 @@ def image(engine: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory)
     packed = BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as tar:
         tar.add(next(folder.rglob("bin/busybox")), "bin/busybox")
-        for applet in ("sh", "sleep", "cat", "true", "ls"):
+        for applet in ("sh", "sleep", "cat", "true", "ls", "mkdir", "cp", "wget"):
             link = tarfile.TarInfo(f"bin/{applet}")
             link.type, link.linkname = tarfile.SYMTYPE, "busybox"
             tar.addfile(link)

@@ -79,7 +79,7 @@ class VllmServer(pulumi.ComponentResource):
                 mount(names.compile_cache_volume, environment["VLLM_CACHE_ROOT"]),
             ],
             ulimits=_ulimits(vllm),
-            device_requests=_device_requests(settings),
+            device_requests=device_requests(settings),
             opts=container_options(self, [*args.depends_on, cache]),
         )
         self.ready = Readiness(
@@ -127,7 +127,8 @@ def _ulimits(vllm: VllmSettings) -> list[docker.ContainerUlimitArgs] | None:
     ] or None
 
 
-def _device_requests(settings: Settings) -> list[docker.ContainerDeviceRequestArgs] | None:
+def device_requests(settings: Settings) -> list[docker.ContainerDeviceRequestArgs] | None:
+    """The GPUs of the settings as the container asks for them."""
     request = device_request(settings.gpu_ids, settings.gpu_driver)
     if request is None:
         return None

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import os
-import select
-import shutil
-import signal
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,39 +10,14 @@ import pytest
 
 from archi.docker_engine import EngineUnavailable, State, inspect_engine
 from archi.docker_setup import Daemon, start
+from tests.dockerd import isolated_daemon
 
 
 @pytest.fixture
-def daemon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Daemon]:
-    """A daemon with folders, socket, pid file and network of its own; ended by its pid.
-
-    The namespaces are not for tidiness: a dockerd with ``--bridge=none`` deletes the host's
-    docker0, the bridge of the machine's own Engine, and leaves its mounts when it ends.
-    """
-    isolated = tmp_path / "bin" / "dockerd"
-    isolated.parent.mkdir()
-    isolated.write_text(f'#!/bin/sh\nexec unshare --net --mount {shutil.which("dockerd")} "$@"\n')
-    isolated.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{isolated.parent}:{os.environ['PATH']}")
-    # A socket's path may have 108 characters, which pytest's folders exceed.
-    short = Path(tempfile.mkdtemp(prefix="dockerd-"))
-    arguments = (
-        f"--data-root={short}/data",
-        f"--exec-root={short}/exec",
-        "--bridge=none",
-        "--iptables=false",
-        "--storage-driver=vfs",
-    )
-    made = Daemon(tmp_path / "dockerd.log", f"unix://{short}/sock", short / "pid", arguments)
-    yield made
-    if made.pid_file.exists():
-        pid = int(made.pid_file.read_text())
-        process = os.pidfd_open(pid)
-        os.kill(pid, signal.SIGTERM)
-        # A pidfd is readable when its process has ended.
-        assert select.select([process], [], [], 30)[0], "the daemon did not end"
-        os.close(process)
-    shutil.rmtree(short, ignore_errors=True)
+def daemon(tmp_path: Path) -> Iterator[Daemon]:
+    """A daemon of the test's own, not yet started."""
+    with isolated_daemon(tmp_path) as made:
+        yield made
 
 
 def test_a_started_daemon_answers_and_a_second_start_leaves_it(daemon: Daemon) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from collections.abc import Iterator
 
 import requests
@@ -50,7 +51,7 @@ def test_the_key_guards_vllm_and_everything_of_ours_has_it(full: Assistant) -> N
 
 
 def test_the_smoke_test_finds_the_key_itself(full: Assistant) -> None:
-    environment = {**full.checkout.environment, "SMOKE_PROVIDER": "vllm"}
+    environment = {**full.checkout.environment, "VENV": sys.prefix, "SMOKE_PROVIDER": "vllm"}
     environment |= {"SMOKE_VLLM_BASE_URL": full.vllm_url, "SMOKE_VLLM_MODEL": MODEL}
     done = subprocess.run(
         ["scripts/dev/run_smoke_preview.sh", full.stack],

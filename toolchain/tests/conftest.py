@@ -3,15 +3,14 @@
 import os
 import shutil
 import subprocess
-import tarfile
 from collections.abc import Callable, Iterator
-from io import BytesIO
 from pathlib import Path
 
 import docker
 import pytest
 from docker.models.containers import Container
 
+from tests.busybox import import_busybox
 from toolchain.tests.stack import PREFIX, Stack
 
 TOOLCHAIN = Path(__file__).resolve().parent.parent
@@ -60,21 +59,7 @@ def bin_folder(home: Path) -> Path:
 @pytest.fixture(scope="session")
 def image(engine: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Debian's static busybox as an image: no registry is needed."""
-    folder = tmp_path_factory.mktemp("busybox")
-    download = ["apt-get", "download", "-q", "busybox-static"]
-    if subprocess.run(download, cwd=folder, capture_output=True).returncode:
-        subprocess.run(["apt-get", "update", "-q"], capture_output=True, check=True)
-        subprocess.run(download, cwd=folder, capture_output=True, check=True)
-    subprocess.run(["dpkg", "-x", *folder.glob("*.deb"), "."], cwd=folder, check=True)
-    packed = BytesIO()
-    with tarfile.open(fileobj=packed, mode="w") as tar:
-        tar.add(next(folder.rglob("bin/busybox")), "bin/busybox")
-        for applet in ("sh", "sleep", "cat", "true", "ls", "mkdir", "cp", "wget"):
-            link = tarfile.TarInfo(f"bin/{applet}")
-            link.type, link.linkname = tarfile.SYMTYPE, "busybox"
-            tar.addfile(link)
-    repository, tag = IMAGE.split(":")
-    engine.api.import_image_from_data(packed.getvalue(), repository=repository, tag=tag)
+    import_busybox(engine, tmp_path_factory.mktemp("busybox"), IMAGE)
     yield IMAGE
     engine.images.remove(IMAGE, force=True)
 

@@ -42,6 +42,10 @@ _MENDS = {
     "in archi:hf_endpoint.",
     "disk-full": "free space where Docker keeps its volumes (`docker system df` says what takes "
     "it); what was downloaded so far is kept.",
+    "offline": "let it be downloaded once where the hub can be reached (without "
+    "archi:services.vllm.offline), or name a folder that holds it in archi:services.vllm.weights.",
+    "folder-incomplete": "copy all files of the model's repository into the folder that "
+    "archi:services.vllm.weights names, or leave that out to have them downloaded.",
     "interrupted": "run `pulumi up` again: the download goes on where it stopped.",
 }
 
@@ -60,9 +64,12 @@ class Request:
         model: Hugging Face id.
         revision: branch, tag or commit.
         target: folder in the volume of models, absolute as containers see it.
-        origin: ``hub``, or ``packages`` for the model that the image itself carries.
+        origin: ``hub``, ``folder`` for one of the host, or ``packages`` for the model that the
+            image itself carries.
         endpoint: a model hub other than Hugging Face's.
         token: for gated models on the hub.
+        offline: whether the hub may not be asked.
+        folder: the host's folder, seen as ``target``.
 
     """
 
@@ -74,6 +81,8 @@ class Request:
     origin: str
     endpoint: str | None = None
     token: str | None = field(default=None, repr=False)
+    offline: bool = False
+    folder: str | None = None
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Request:
@@ -89,10 +98,20 @@ def fetch(client: docker.DockerClient, request: Request, say: Callable[[str], No
         Cancelled: the user broke off; what was downloaded is kept for the next try.
 
     """
+    from docker.errors import APIError
+
     from archi.oneshot import run
 
     report = _Report(request, say)
-    result = run(client, _one_shot(request), report.line)
+    try:
+        result = run(client, _one_shot(request), report.line)
+    except APIError as error:
+        if request.folder and "bind source path does not exist" in str(error):
+            raise WeightsError(
+                f"The folder {request.folder} (archi:services.vllm.weights) is not on the Docker "
+                "host. Mend: copy the model there, or correct the path."
+            ) from None
+        raise
     if report.done is not None and result.exit_code == 0:
         return report.done
     raise WeightsError(report.failure(result.exit_code, result.lines))
@@ -100,17 +119,16 @@ def fetch(client: docker.DockerClient, request: Request, say: Callable[[str], No
 
 def complete(client: docker.DockerClient, request: Request) -> bool:
     """Whether the volume holds all of these weights, asked without starting a container."""
-    from docker.errors import ImageNotFound, NotFound
+    from docker.errors import APIError, NotFound
 
     try:
-        client.volumes.get(MODELS_VOLUME)
-        container = client.containers.create(
-            request.image, ["true"], volumes=[f"{MODELS_VOLUME}:/models:ro"]
-        )
-    except (NotFound, ImageNotFound):
+        if not request.folder:
+            client.volumes.get(MODELS_VOLUME)  # mounting one that is not there would make it
+        container = client.containers.create(request.image, ["true"], mounts=[_mount(request)])
+    except APIError:  # no volume, no image, no folder
         return False
     try:
-        container.get_archive(f"{request.target}/{MARKER}")
+        container.get_archive(f"{request.target}/{'' if request.folder else MARKER}")
     except NotFound:
         return False
     finally:
@@ -126,13 +144,21 @@ def _one_shot(request: Request) -> OneShot:
     options: dict[str, object] = {"security_opt": ["no-new-privileges:true"]}
     uploads: dict[str, bytes] = {}
     script: list[str] = []  # by itself the image of packages makes its model's weights
+    if request.origin == "folder":
+        options |= {"entrypoint": ["python3", "-u"], "network_mode": "none"}
+        for part in ("folder.py", "store.py"):
+            uploads[f"/archi-weights/{part}"] = (_SCRIPTS / part).read_bytes()
+        script = ["/archi-weights/folder.py"]
     if request.origin == "hub":
         options["entrypoint"] = ["python3", "-u"]
         for part in ("fetch.py", "store.py"):
             uploads[f"/archi-weights/{part}"] = (_SCRIPTS / part).read_bytes()
         script = ["/archi-weights/fetch.py", "hub"]
         script += ["--model", request.model, "--revision", request.revision]
-        if request.endpoint:
+        if request.offline:
+            environment["HF_HUB_OFFLINE"] = "1"
+            options["network_mode"] = "none"
+        elif request.endpoint:
             environment["HF_ENDPOINT"] = request.endpoint
             if urlsplit(request.endpoint).hostname in _LOOPBACK_HOSTS:
                 # "localhost" in the stack file means this host, not the container.
@@ -147,10 +173,18 @@ def _one_shot(request: Request) -> OneShot:
         command=[*script, "--target", request.target],
         labels=names.labels("weights"),
         environment=environment,
-        volumes={MODELS_VOLUME: "/models"},
         uploads=uploads,
-        options=options,
+        options={**options, "mounts": [_mount(request)]},
     )
+
+
+def _mount(request: Request) -> docker.types.Mount:
+    """What the weights are in; a folder that is not there is an error and not made."""
+    from docker.types import Mount
+
+    if request.folder:
+        return Mount(request.target, request.folder, type="bind", read_only=True)
+    return Mount("/models", MODELS_VOLUME, type="volume")
 
 
 class _Report:

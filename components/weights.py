@@ -42,6 +42,8 @@ class Weights(pulumi.ComponentResource):
             "revision": settings.services.vllm.revision,
             "target": str(render.weights_path(settings)),
             "origin": settings.weights_from,
+            "offline": settings.services.vllm.offline,
+            "folder": settings.services.vllm.weights,
             "endpoint": str(settings.hf_endpoint) if settings.hf_endpoint else None,
             "token": pulumi.Output.secret(settings.hf_token.get_secret_value())
             if settings.hf_token

@@ -14,7 +14,7 @@ class WeightsProvider(Provider):
     """Runs the container that brings them; what was there before stays on failure."""
 
     # Neither image nor token: the same weights brought otherwise are no reason to fetch again.
-    keys = ("model", "revision", "target", "origin", "endpoint")
+    keys = ("model", "revision", "target", "origin", "endpoint", "folder")
     names = "target"
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:

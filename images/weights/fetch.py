@@ -211,7 +211,7 @@ def _explained(error: Exception, model: str, revision: str) -> Exception:
         )
     if isinstance(error, OfflineModeIsEnabled):
         return WeightsError(
-            "hub-unreachable",
+            "offline",
             f"{model} is not on the weights volume, and HF_HUB_OFFLINE forbids to download it",
             evidence,
         )

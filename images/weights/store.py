@@ -36,6 +36,8 @@ Cause = Literal[
     "hub-unreachable",
     "disk-full",
     "interrupted",
+    "offline",
+    "folder-incomplete",
     "other",
 ]
 

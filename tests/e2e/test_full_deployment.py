@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
+import tarfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import requests
 
 from archi.images import LABEL_IMAGE
 from tests.e2e.conftest import SECRETS, Assistant, remove_all
 
+NAME = "assistant"
 MODEL = "HuggingFaceTB/SmolLM2-135M-Instruct"
 PLANTED = [
     secret
@@ -145,12 +149,28 @@ def listening(port: int) -> set[str]:
     return {line.split()[3].rsplit(":", 1)[0] for line in said.stdout.splitlines()}
 
 
-def test_host_mode_and_back_with_another_deployment_on_the_same_host(
-    full: Assistant, deployed: Assistant
+def weights_of(assistant: Assistant, folder: Path) -> Path:
+    """A copy of the weights that an assistant serves, on the host."""
+    server = assistant.container("vllm-server")
+    chunks, _ = server.get_archive(server.attrs["Args"][server.attrs["Args"].index("serve") + 1])
+    with tarfile.open(fileobj=io.BytesIO(b"".join(chunks))) as tar:
+        tar.extractall(folder, filter="data")
+    return next(folder.iterdir())
+
+
+def test_host_mode_beside_another_deployment_with_weights_of_the_host_and_a_name_of_its_own(
+    full: Assistant, deployed: Assistant, tmp_path: Path
 ) -> None:
     full.remember("kept over host mode")
     full.touched = True
-    with full.edited(host_mode=True):
+    vllm = {
+        "weights": str(weights_of(full, tmp_path)),
+        "served_model_name": NAME,
+        "shm_size": "256m",
+        "ulimits": {"nofile": 65536},
+        "environment": {"VLLM_LOGGING_LEVEL": "DEBUG"},
+    }
+    with full.edited(host_mode=True, services={"vllm": vllm}):
         full.up()
         assert full.steps() == {}
         for role in ("vllm-server", "postgres", "chatbot"):
@@ -174,7 +194,7 @@ def an_external_vllm(full: Assistant) -> None:
     Part of the test above: a vLLM that is reached by the host's name costs a start of its own.
     """
     client = Assistant(full.checkout, full.client, "external", "archi-e2e-external")
-    vllm = {"base_url": full.vllm_url, "model": MODEL}
+    vllm = {"base_url": full.vllm_url, "model": MODEL, "served_model_name": NAME}
     chatbot = {"database": "sqlite"}
     source = "packages" if full.base == "offline" else "registry"
 
@@ -206,9 +226,8 @@ def an_external_vllm(full: Assistant) -> None:
         assert client.steps("--refresh") == {}
 
         chat = client.ids()["chatbot"]
-        with client.edited(services={"vllm": {"model": "o/m"}}):
-            said = refusal()
-        assert f"it serves {MODEL}, not o/m." in said
+        with client.edited(services={"vllm": {"served_model_name": "other"}}):
+            assert f"it serves {NAME}, not other." in refusal()
         with client.edited(services={"vllm": {"base_url": "http://localhost:9/v1"}}):
             assert "nothing answers there" in refusal()
         with client.edited(services={"vllm": {"base_url": "http://nowhere.invalid/v1"}}):

@@ -414,7 +414,7 @@ class TestFetch:
             ({"model": "org/tinny"}, "model-not-found", "`org/tinny`"),
             ({"model": "not a model"}, "model-not-found", "ORG/NAME"),
             ({"revision": "v9"}, "revision-not-found", "`v9`"),
-            ({"environment": {"HF_HUB_OFFLINE": "1"}}, "hub-unreachable", "HF_HUB_OFFLINE"),
+            ({"environment": {"HF_HUB_OFFLINE": "1"}}, "offline", "HF_HUB_OFFLINE"),
         ],
     )
     def test_what_cannot_be_had_is_an_error_with_a_cause(

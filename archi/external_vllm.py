@@ -29,7 +29,8 @@ _CAUSES = {
     ),
     "certificate": (
         "its TLS certificate is not trusted",
-        "name its CA in archi:ca_bundle, or correct the certificate",
+        "name a bundle that has its CA in SSL_CERT_FILE (images are built with it), or correct the "
+        "certificate",
     ),
     "key-missing": (
         "it asks for an API key",

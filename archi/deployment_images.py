@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from archi.images import POSTGRES_IMAGE, VLLM_CPU_IMAGE, VLLM_GPU_IMAGE, Image, Kind, image
+from archi.images import (
+    DEBIAN_IMAGE,
+    POSTGRES_IMAGE,
+    VLLM_CPU_IMAGE,
+    VLLM_GPU_IMAGE,
+    Image,
+    Kind,
+    image,
+)
 from archi.settings import Settings
 
 AnyImage = Image | str
@@ -40,7 +48,7 @@ def of(settings: Settings) -> DeploymentImages:
     deployed, services = settings.deployed, settings.services
 
     def ours(kind: Kind) -> Image:
-        return image(kind, settings.source)
+        return image(kind, settings.source, debian=debian(settings))
 
     def public_or_ours(own: str | None, public: str, kind: Kind) -> AnyImage:
         if own is None and settings.source == "packages":
@@ -62,6 +70,11 @@ def of(settings: Settings) -> DeploymentImages:
         postgres=postgres if "postgres" in deployed else None,
         chat=ours("chat") if "chatbot" in deployed else None,
     )
+
+
+def debian(settings: Settings) -> str:
+    """The Debian image that ours are built on."""
+    return settings.base_image or mirrored(DEBIAN_IMAGE, settings.registry_mirror)
 
 
 def reference(one: AnyImage) -> str:

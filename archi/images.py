@@ -133,7 +133,9 @@ class Image:
         return stream
 
 
-def image(kind: Kind, source: Source, root: Path | None = None) -> Image:
+def image(
+    kind: Kind, source: Source, root: Path | None = None, debian: str = DEBIAN_IMAGE
+) -> Image:
     """The image of that kind, as the files of this checkout make it. Needs no Docker.
 
     - ``rootfs``: a minimal Debian by debootstrap (``packages`` only)
@@ -147,6 +149,7 @@ def image(kind: Kind, source: Source, root: Path | None = None) -> Image:
         kind: which image.
         source: where its base and packages come from.
         root: the checkout; by default the one that this file is in.
+        debian: the Debian 12 image below all others, with source ``registry``.
 
     Raises:
         ImageError: the source has no such image, or files of it are missing.
@@ -163,7 +166,7 @@ def image(kind: Kind, source: Source, root: Path | None = None) -> Image:
         script = ContextFile("make-rootfs", (images / "base/make-rootfs").read_bytes(), True)
         return Image("archi/rootfs", DEBIAN_SUITE, (script,))
     if kind == "base":
-        base: Image | str = image("rootfs", source, root) if source == "packages" else DEBIAN_IMAGE
+        base: Image | str = image("rootfs", source, root) if source == "packages" else debian
         bundle = ContextFile("ca-bundle.crt", ca_bundle())
         return Image("archi/base", base, (*_context(images / "base"), bundle))
     folder, on = {
@@ -172,7 +175,7 @@ def image(kind: Kind, source: Source, root: Path | None = None) -> Image:
         "postgres": (images / "postgres", "base"),
         "chat": (root / "chatbot", "base"),
     }[kind]
-    return Image(f"archi/{kind}", image(on, source, root), _context(folder))  # type: ignore[arg-type]
+    return Image(f"archi/{kind}", image(on, source, root, debian), _context(folder))  # type: ignore[arg-type]
 
 
 def ca_bundle() -> bytes:

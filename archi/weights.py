@@ -25,8 +25,9 @@ MARKER = ".archi-complete.json"
 """Written last into a folder of weights: what is in it, with sizes."""
 
 _SCRIPTS = Path(__file__).parent.parent / "images" / "weights"
+_CA_PATH = "/archi-weights/ca-bundle.crt"
 _TOKEN_PATH = "/archi-weights/hf_token"  # noqa: S105 - a path
-_LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
+_LOOPBACK_HOSTS = {"localhost", "127.0.0.1", "::1"}
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
 
 # What images/weights/fetch.py reports in its "cause", and what to change.
@@ -137,6 +138,7 @@ def complete(client: docker.DockerClient, request: Request) -> bool:
 
 
 def _one_shot(request: Request) -> OneShot:
+    from archi.images import ca_bundle
     from archi.oneshot import OneShot
 
     names = Names(request.deployment)
@@ -155,14 +157,18 @@ def _one_shot(request: Request) -> OneShot:
             uploads[f"/archi-weights/{part}"] = (_SCRIPTS / part).read_bytes()
         script = ["/archi-weights/fetch.py", "hub"]
         script += ["--model", request.model, "--revision", request.revision]
+        # Where a proxy inspects TLS, a public image does not know its CA; this host does.
+        uploads[_CA_PATH] = ca_bundle()
+        environment |= dict.fromkeys(("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"), _CA_PATH)
+        if request.endpoint:
+            environment["HF_ENDPOINT"] = request.endpoint
+        addresses = [request.endpoint, *map(environment.get, _PROXIES)]
+        if {urlsplit(address).hostname for address in addresses if address} & _LOOPBACK_HOSTS:
+            # "localhost" on this host means this host, not the container.
+            options["network_mode"] = "host"
         if request.offline:
             environment["HF_HUB_OFFLINE"] = "1"
             options["network_mode"] = "none"
-        elif request.endpoint:
-            environment["HF_ENDPOINT"] = request.endpoint
-            if urlsplit(request.endpoint).hostname in _LOOPBACK_HOSTS:
-                # "localhost" in the stack file means this host, not the container.
-                options["network_mode"] = "host"
         if request.token:
             # A file, since the environment shows in `docker inspect`.
             environment["HF_TOKEN_PATH"] = _TOKEN_PATH

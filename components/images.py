@@ -45,6 +45,7 @@ class Images(pulumi.ComponentResource):
     ) -> None:
         super().__init__("archi:components:Images", name, None, opts)
         self._source = args.settings.source
+        self._debian = deployment_images.debian(args.settings)
         wanted = deployment_images.of(args.settings)
         self.base, self.base_tag = self._resource("base", wanted.base)
         if wanted.vllm is not None:
@@ -68,6 +69,7 @@ class Images(pulumi.ComponentResource):
                 f"{one.kind}-image",
                 kind=one.kind,
                 source=self._source,
+                debian=self._debian,
                 tag=reference,
                 opts=options,
             )

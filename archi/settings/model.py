@@ -15,6 +15,7 @@ from archi.settings.services import Services
 from archi.settings.types import (
     DeploymentName,
     GpuIds,
+    ImageReference,
     ModelReference,
     RegistryName,
     ServiceName,
@@ -95,6 +96,11 @@ class Settings(Section):
         None,
         description="A registry that the public images are pulled from instead.",
         examples=["mirror.example.org:5000"],
+    )
+    base_image: ImageReference | None = Field(
+        None,
+        description="The Debian 12 image that our own images are built on, instead of Docker's.",
+        examples=["mirror.example.org:5000/debian:bookworm-slim"],
     )
     hf_token: SecretStr | None = Field(
         None, description="Token for gated models.", examples=["hf_…"]

@@ -91,7 +91,15 @@ def services(settings: Settings) -> Iterator[str]:
 def sources(settings: Settings) -> Iterator[str]:
     """Package indices carry one model, and nothing for GPUs."""
     vllm = settings.services.vllm
-    if settings.source != "packages" or "vllm-server" not in settings.deployed:
+    if settings.source != "packages":
+        return
+    for key in ("registry_mirror", "base_image"):
+        if value := getattr(settings, key):
+            yield (
+                f"archi:{key}: {value!r} has no meaning with archi:source packages, which takes "
+                "nothing from a registry. Take one of them out."
+            )
+    if "vllm-server" not in settings.deployed:
         return
     if settings.weights_from == "packages" and settings.model != PACKAGED_MODEL:
         yield (

@@ -34,7 +34,7 @@ class BuiltImageProvider(Provider):
         from archi.image_builds import ensure
         from archi.images import ImageError, image
 
-        wanted = image(props["kind"], props["source"])
+        wanted = image(props["kind"], props["source"], debian=props["debian"])
         if wanted.tag != props["tag"]:
             raise ImageError(
                 f"The files of {wanted.name} changed while `pulumi up` ran ({props['tag']} was "
@@ -47,7 +47,7 @@ class BuiltImageProvider(Provider):
 
 
 class BuiltImage(Resource, module="archi", name="BuiltImage"):
-    """``kind`` and ``source`` as :func:`archi.images.image` takes them, ``tag`` as it gives it."""
+    """``kind``, ``source`` and ``debian`` as :func:`archi.images.image` takes them, and its tag."""
 
     def __init__(
         self,
@@ -55,8 +55,9 @@ class BuiltImage(Resource, module="archi", name="BuiltImage"):
         *,
         kind: str,
         source: str,
+        debian: str,
         tag: str,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        props = {"kind": kind, "source": source, "tag": tag, "done": None}
+        props = {"kind": kind, "source": source, "debian": debian, "tag": tag, "done": None}
         super().__init__(BuiltImageProvider(), name, props, opts)

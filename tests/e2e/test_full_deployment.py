@@ -111,13 +111,12 @@ def places(full: Assistant) -> Iterator[tuple[str, str]]:
 
 
 def test_no_secret_shows_anywhere(full: Assistant) -> None:
-    seen = [place for place, _ in places(full)]
+    everything = list(places(full))
+    seen = [place for place, _ in everything]
     assert len([place for place in seen if place.startswith("docker")]) == 6
     assert [place for place in seen if place.startswith("history")]
     forms = {form for value in PLANTED for form in (value, json.dumps(value)[1:-1])}
-    showing = [
-        (place, form) for place, content in places(full) for form in forms if form in content
-    ]
+    showing = [(place, form) for place, content in everything for form in forms if form in content]
     assert showing == []
 
 
@@ -158,7 +157,7 @@ def weights_of(assistant: Assistant, folder: Path) -> Path:
     return next(folder.iterdir())
 
 
-def test_host_mode_beside_another_deployment_with_weights_of_the_host_and_a_name_of_its_own(
+def test_host_mode_with_weights_of_the_host_beside_another_deployment_and_back_by_destroy(
     full: Assistant, deployed: Assistant, tmp_path: Path
 ) -> None:
     full.remember("kept over host mode")
@@ -186,6 +185,19 @@ def test_host_mode_beside_another_deployment_with_weights_of_the_host_and_a_name
         assert full.complete("Say hello.")
         assert deployed.complete("Say hello.")  # the other one, on its own network
         an_external_vllm(full)
+
+    back = full.steps()
+    assert {back[role] for role in ("vllm-server", "postgres", "chatbot")} == {"replace"}
+    assert back["network"] == "create"
+    full.remember("kept over a destroy")
+    done = full.checkout.pulumi("destroy", "--yes", "--skip-preview", "--stack", full.stack)
+    assert done.returncode == 0, done.stdout
+    assert full.ids() == {}
+    full.up()
+    full.touched = False
+    # A database of before, logged in to again, on the deployment's own network.
+    assert {"kept over host mode", "kept over a destroy"} <= set(full.titles())
+    assert full.complete("Say hello.")
 
 
 def an_external_vllm(full: Assistant) -> None:
@@ -236,17 +248,6 @@ def an_external_vllm(full: Assistant) -> None:
         assert client.complete("Say hello.")
     finally:
         remove_all(client.client, client.stack)
-
-
-def test_destroyed_and_recreated_it_logs_in_to_the_same_database(full: Assistant) -> None:
-    full.remember("kept over a destroy")
-    full.touched = True
-    done = full.checkout.pulumi("destroy", "--yes", "--skip-preview", "--stack", full.stack)
-    assert done.returncode == 0, done.stdout
-    assert full.ids() == {}
-    full.up()
-    assert "kept over a destroy" in full.titles()
-    assert full.complete("Say hello.")
 
 
 def test_a_volume_of_another_major_version_is_refused_before_anything_is_touched(

@@ -86,6 +86,22 @@ _RULES: tuple[_Rule, ...] = (
         "--runtime=docker`, restart Docker; or set archi:gpu_ids to none to run on the CPU.",
     ),
     _rule(
+        "postgres-major",
+        r"the volume holds a database of Postgres (?P<found>\d+), this is Postgres (?P<ours>\d+)",
+        lambda match: (
+            f"The volume holds a database of Postgres {match['found']}, and this is Postgres "
+            f"{match['ours']}."
+        ),
+        "name an image of the volume's own version in archi:services.postgres.image, or migrate: "
+        'docs/advanced_setup_deploy.md, "Postgres".',
+    ),
+    _rule(
+        "postgres-password-missing",
+        r"postgres_start: \S+ is missing or empty",
+        "The database's password is not in the deployment's files.",
+        "`pulumi up --refresh` writes them again.",
+    ),
+    _rule(
         "gated-model",
         r"gated repo|access to model .* is restricted|awaiting a review from the repo",
         "The model is gated: its owner wants to know who downloads it.",

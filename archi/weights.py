@@ -39,7 +39,7 @@ _MENDS = {
     "archi:hf_token` with a token of that account.",
     "unauthorized": "the model is private or its name is wrong; check archi:services.vllm.model, "
     "or set archi:hf_token to a token that may read it.",
-    "hub-unreachable": "check the network and proxy of this machine (HTTPS_PROXY, and SSL_CERT_FILE "
+    "hub-unreachable": "check this machine's network and proxy (HTTPS_PROXY, and SSL_CERT_FILE "
     "where a proxy inspects TLS), or name a hub that it reaches in archi:hf_endpoint.",
     "disk-full": "free space where Docker keeps its volumes (`docker system df` says what takes "
     "it); what was downloaded so far is kept.",

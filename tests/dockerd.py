@@ -13,7 +13,6 @@ from pathlib import Path
 
 from archi.docker_setup import Daemon
 
-
 _PATH = os.environ["PATH"]
 """Without what another daemon of a test has on it."""
 

@@ -29,6 +29,7 @@ class InterceptingProxy:
     Attributes:
         folder: for the CA's certificate.
         routes: host name to port of this machine, where plain HTTP is spoken.
+        address: for HTTPS_PROXY.
         asked: hosts that were asked for, oldest first.
         deciphered: those whose traffic went through in the clear.
     """
@@ -37,6 +38,7 @@ class InterceptingProxy:
     routes: Mapping[str, int]
     asked: list[str] = field(default_factory=list)
     deciphered: list[str] = field(default_factory=list)
+    address: str = ""
 
     def __enter__(self) -> InterceptingProxy:
         self._ca = trustme.CA()
@@ -47,6 +49,7 @@ class InterceptingProxy:
             self._ca.issue_cert(host).configure_cert(context)
             self._contexts[host] = context
         self._listener = socket.create_server(("127.0.0.1", 0))
+        self.address = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         threading.Thread(target=self._accept, daemon=True).start()
         return self
 
@@ -57,11 +60,6 @@ class InterceptingProxy:
         trace: TracebackType | None,
     ) -> None:
         self._listener.close()
-
-    @property
-    def address(self) -> str:
-        """For HTTPS_PROXY."""
-        return f"http://127.0.0.1:{self._listener.getsockname()[1]}"
 
     @property
     def ca_file(self) -> Path:

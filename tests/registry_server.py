@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import time
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from types import TracebackType
 
 import docker
 import requests
+from docker.errors import ImageNotFound
 
 _CONFIGURATION = """\
 version: 0.1
@@ -60,7 +62,8 @@ class RegistryServer:
         self._process.terminate()
         self._process.wait()
         for reference in self._tagged:
-            self.engine.images.remove(reference, force=True, noprune=True)
+            with contextlib.suppress(ImageNotFound):  # perhaps nobody pulled it
+                self.engine.images.remove(reference, force=True, noprune=True)
 
     @property
     def name(self) -> str:
@@ -79,5 +82,5 @@ class RegistryServer:
             digest = (event.get("aux") or {}).get("Digest") or digest
         # What is to be pulled must not be there already.
         self.engine.images.remove(f"{self.name}/{path}", noprune=True)
-        self._tagged.append(f"{self.name}/{path}")
+        self._tagged += [f"{self.name}/{path}", f"{self.name}/{repository}@{digest}"]
         return digest

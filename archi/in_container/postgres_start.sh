@@ -27,6 +27,13 @@ if [ ! -s "$password_file" ]; then
     exit 65
 fi
 
+# One server a volume: held until this container ends, also over a kill.
+exec 9>>"$data/in-use"
+if ! flock --nonblock 9; then
+    echo "postgres_start: another container serves this volume" >&2
+    exit 67
+fi
+
 if [ ! -e "$cluster" ]; then
     # Made beside its place and renamed: a half-made one is never taken for a cluster.
     echo "postgres_start: creating the database"
@@ -45,6 +52,10 @@ if [ "$found" != "$ours" ]; then
     echo "postgres_start: the volume holds a database of Postgres $found, this is Postgres $ours" >&2
     exit 66
 fi
+
+# Left by a server that was killed: its process id is somebody else's here, and Postgres would take
+# that for a server. The lock above says that there is none.
+rm -f "$cluster/postmaster.pid"
 
 # At every start, so that a volume of before and a password of now belong together again.
 sed "s/'/''/g; 1s/^/ALTER ROLE $role PASSWORD '/; \$s/\$/'/" "$password_file" |

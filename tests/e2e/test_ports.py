@@ -6,8 +6,17 @@ import os
 import socket
 
 from archi.docker_engine import connect
+from archi.images import image
+from archi.names import Names
 from archi.ports import holder
 from tests.e2e.conftest import STACK, Assistant, free_port
+
+
+def until_listening(port: int) -> None:
+    while True:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
 
 
 def test_a_free_port_has_no_holder() -> None:
@@ -29,3 +38,24 @@ def test_our_own_container_is_no_clash_and_anothers_is(deployed: Assistant) -> N
     found = holder(deployed.client, deployed.chat_port, "another")
     assert found is not None
     assert f"container {deployed.names.chatbot}" in found.who
+
+
+def test_on_the_hosts_network_too_our_own_container_is_no_clash_and_anothers_is() -> None:
+    client, port = connect(), free_port()
+    server = client.containers.run(
+        image("base", "packages").tag,
+        ["python3", "-m", "http.server", "--bind", "127.0.0.1", str(port)],
+        name="archi-e2e-host-network",
+        labels=Names("archi-e2e-ports").labels("chatbot"),
+        network_mode="host",
+        detach=True,
+    )
+    try:
+        until_listening(port)
+        assert holder(client, port, "archi-e2e-ports") is None
+        found = holder(client, port, "another")
+        assert found is not None
+        assert "container archi-e2e-host-network" in found.who
+        assert found.mend == "`docker stop archi-e2e-host-network`"
+    finally:
+        server.remove(force=True)

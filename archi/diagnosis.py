@@ -96,6 +96,12 @@ _RULES: tuple[_Rule, ...] = (
         'docs/advanced_setup_deploy.md, "Postgres".',
     ),
     _rule(
+        "postgres-volume-in-use",
+        r"postgres_start: another container serves this volume",
+        "Another container serves the database's volume.",
+        "stop it (`docker ps --filter volume=VOLUME` names it): two servers would ruin the data.",
+    ),
+    _rule(
         "postgres-password-missing",
         r"postgres_start: \S+ is missing or empty",
         "The database's password is not in the deployment's files.",

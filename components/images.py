@@ -51,7 +51,7 @@ class Images(pulumi.ComponentResource):
         if wanted.vllm is not None:
             self.vllm, self.vllm_tag = self._resource("vllm", wanted.vllm)
             self.weights, self.weights_tag = self.vllm, self.vllm_tag
-        if isinstance(wanted.weights, Image):
+        if wanted.weights is not None and wanted.weights != wanted.vllm:
             self.weights, self.weights_tag = self._resource("weights", wanted.weights)
         if wanted.postgres is not None:
             self.postgres, self.postgres_tag = self._resource("postgres", wanted.postgres)

@@ -264,6 +264,12 @@ def test_public_images_are_pinned_and_kept(deploy: Deploy) -> None:
     assert pulled["keepLocally"] is True
 
 
+def test_weights_of_a_hub_come_by_the_servers_own_image(deploy: Deploy) -> None:
+    asked = deploy(**OFFLINE, hf_endpoint="http://localhost:1")
+    assert "weights-smollm2-image" not in asked
+    assert asked["weights-downloaded"].inputs["image"] == asked["vllm-server"].inputs["image"]
+
+
 def test_our_own_images_are_tagged_by_content(deploy: Deploy) -> None:
     asked = deploy(**OFFLINE)
     assert asked["chatbot"].inputs["image"] == asked["chat-image"].inputs["tag"]

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
+import shutil
+import signal
 import subprocess
 import tempfile
 import threading
@@ -59,7 +62,7 @@ class _Tunnel:
             text=True,
             start_new_session=True,  # it outlives Ctrl-C, and tidies up where we are killed
         )
-        self.close = weakref.finalize(self, _end, self._ssh)
+        self.close = weakref.finalize(self, _end, self._ssh, self.socket.parent)
         self._wait()
 
     @property
@@ -81,11 +84,12 @@ def in_use() -> bool:
     return any(tunnel.alive for tunnel in _kept().values())
 
 
-def _end(ssh: subprocess.Popen[str]) -> None:
-    if ssh.stdin:
-        ssh.stdin.close()
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        ssh.wait(timeout=5)
+def _end(ssh: subprocess.Popen[str], folder: Path) -> None:
+    # Ended at its input alone, it would wait for what still goes through it.
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(ssh.pid, signal.SIGTERM)
+    ssh.wait()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 _opening = threading.Lock()

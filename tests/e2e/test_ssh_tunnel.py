@@ -19,7 +19,8 @@ from archi.project import ROOT
 
 HOST = "ssh://deploy@gpu1.example.org:2222"
 
-# Reads ssh's own options, forwards a local socket to one of this machine, and ends with its input.
+# Reads ssh's own options, forwards a local socket to one of this machine, and ends, as ssh does, when
+# its input has ended and nothing goes through it any more.
 STAND_IN = """\
     #!{python}
     import pathlib, socket, sys, threading
@@ -39,15 +40,20 @@ STAND_IN = """\
             target.sendall(data)
         target.shutdown(socket.SHUT_WR)
 
+    open_ones = []
+
     def serve():
         while True:
             near, far = listening.accept()[0], socket.socket(socket.AF_UNIX)
             far.connect(remote)
             for pair in ((near, far), (far, near)):
-                threading.Thread(target=copy, args=pair, daemon=True).start()
+                open_ones.append(threading.Thread(target=copy, args=pair, daemon=True))
+                open_ones[-1].start()
 
     threading.Thread(target=serve, daemon=True).start()
     sys.stdin.read()
+    for one in open_ones:
+        one.join()
 """
 
 
@@ -95,6 +101,19 @@ def test_the_ports_of_an_engine_behind_ssh_are_not_this_machine_s(ssh: Path) -> 
 def test_without_ssh_nothing_is_forwarded(ssh: Path) -> None:
     assert ssh_tunnel.local(DEFAULT_SOCKET) == DEFAULT_SOCKET
     assert not ssh.exists()
+
+
+def test_a_process_that_ends_does_not_wait_for_what_goes_through_its_tunnel(ssh: Path) -> None:
+    script = (
+        "import socket; from archi import ssh_tunnel;"
+        f"path = ssh_tunnel.local({HOST!r}).removeprefix('unix://');"
+        "through = socket.socket(socket.AF_UNIX); through.connect(path); print(path)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, timeout=4
+    )
+    assert done.returncode == 0, done.stderr
+    assert not Path(done.stdout.strip()).parent.exists()
 
 
 def test_a_killed_process_leaves_no_tunnel(ssh: Path) -> None:

@@ -150,14 +150,28 @@ def test_a_model_that_packages_do_not_carry_is_refused_before_anything(
     assert assistant.ids() == before
 
 
+def test_a_command_line_that_vllm_would_refuse_is_refused_while_the_assistant_goes_on(
+    assistant: Assistant,
+) -> None:
+    before = assistant.ids()
+    assistant.configure(services={"vllm": {"engine_args": ["--max-num-batchd-tokens", "8192"]}})
+    failed = assistant.checkout.up(STACK)
+    assert failed.returncode != 0
+    assert "unrecognized arguments: --max-num-batchd-tokens" in failed.stdout
+    assert "Nothing was started or stopped." in failed.stdout
+    assert "Traceback" not in failed.stdout
+    assert assistant.ids() == before
+    assert assistant.complete("Say hello.")
+
+
 def test_a_server_that_cannot_start_fails_with_its_cause_and_is_mended_by_the_next_up(
     assistant: Assistant,
 ) -> None:
-    assistant.configure(services={"vllm": {"tool_parser": "hermess"}})
+    assistant.configure(services={"vllm": {"max_model_len": 100000}})
     failed = assistant.checkout.up(STACK)
     assert failed.returncode != 0
-    assert "vLLM knows no tool parser 'hermess'" in failed.stdout
-    assert "did you mean hermes?" in failed.stdout
+    assert "The model's context is shorter than the 100000 tokens asked for." in failed.stdout
+    assert "lower archi:services.vllm.max_model_len" in failed.stdout
     server = assistant.client.containers.get(assistant.names.vllm_server)
     assert server.status == "exited"  # not failing over and over
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -36,6 +37,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
 def preview(checkout: Checkout) -> Preview:
     """``pulumi preview --json`` of a stack: its steps by the resource's name."""
 
+    @functools.cache
     def run(stack: str) -> dict[str, Planned]:
         report = checkout.pulumi_json("preview", "--json", "--stack", stack)
         return {

@@ -7,50 +7,116 @@ from typing import Any
 import pytest
 
 from archi.images import VLLM_CPU_IMAGE, image
-from archi.project import ROOT, stacks
+from archi.project import ROOT, stack_file, stacks
 from tests.checkout import Checkout
 from tests.preview.conftest import Preview
 
-SHIPPED = ("local", "offline")
+BUILT = "pulumi-python:dynamic/archi:BuiltImage"
+PULLED = "docker:index/remoteImage:RemoteImage"
+CONTAINER = "docker:index/container:Container"
+VOLUME = "docker:index/volume:Volume"
+GATE = "pulumi-python:dynamic/archi:Readiness"
 
+# A component and the resource in it that bears its name count as one here, the latter.
 COMMON = {
-    "chatbot": "docker:index/container:Container",
-    "chatbot-conversations": "docker:index/volume:Volume",
-    "chatbot-ready": "pulumi-python:dynamic/archi:Readiness",
-    "base-image": "pulumi-python:dynamic/archi:BuiltImage",
-    "chat-image": "pulumi-python:dynamic/archi:BuiltImage",
+    "base-image": BUILT,
+    "chat-image": BUILT,
+    "chatbot": CONTAINER,
+    "chatbot-ready": GATE,
+    "files": VOLUME,
     "files-written": "pulumi-python:dynamic/archi:WrittenFiles",
     "preflight": "pulumi-python:dynamic/archi:Preflight",
-    "vllm-server-cache": "docker:index/volume:Volume",
-    "vllm-server-ready": "pulumi-python:dynamic/archi:Readiness",
+}
+NETWORK = {"network": "docker:index/network:Network"}
+SERVER = {
+    "vllm-server": CONTAINER,
+    "vllm-server-cache": VOLUME,
+    "vllm-server-ready": GATE,
+    "vllm-arguments": "pulumi-python:dynamic/archi:VllmArguments",
+    "weights": VOLUME,
     "weights-downloaded": "pulumi-python:dynamic/archi:DownloadedWeights",
 }
-# A component and the resource in it that bears its name count as one here, the latter.
-NAMED_AS_THEIR_COMPONENT = {
-    "files": "docker:index/volume:Volume",
-    "network": "docker:index/network:Network",
-    "vllm-server": "docker:index/container:Container",
-    "weights": "docker:index/volume:Volume",
+EMBEDDED = {"chatbot-conversations": VOLUME}
+POSTGRES = {
+    "postgres": CONTAINER,
+    "postgres-data": VOLUME,
+    "postgres-image": PULLED,
+    "postgres-ready": GATE,
+}
+PUBLIC = {"vllm-image": PULLED}
+PACKAGES = {"vllm-cpu-image": BUILT, "weights-smollm2-image": BUILT}
+ELSEWHERE = {"external-vllm-ready": "pulumi-python:dynamic/archi:ExternalVllm"}
+
+SHIPPED = {
+    "local": {**COMMON, **NETWORK, **SERVER, **EMBEDDED, **PUBLIC},
+    "offline": {**COMMON, **NETWORK, **SERVER, **EMBEDDED, **PACKAGES},
+    "gpu": {**COMMON, **NETWORK, **SERVER, **POSTGRES, **PUBLIC},
+    "gpu-hostmode": {**COMMON, **SERVER, **POSTGRES, **PUBLIC},
+    "multi-gpu": {**COMMON, **NETWORK, **SERVER, **POSTGRES, **PUBLIC},
+    "external": {**COMMON, **NETWORK, **POSTGRES, **ELSEWHERE},
+    "prod": {**COMMON, **NETWORK, **SERVER, **POSTGRES, **PUBLIC},
 }
 
 
 @pytest.mark.parametrize("stack", SHIPPED)
 def test_a_stack_makes_these_resources_and_no_other(preview: Preview, stack: str) -> None:
-    images = {
-        "local": {"vllm-image": "docker:index/remoteImage:RemoteImage"},
-        "offline": {
-            "vllm-cpu-image": "pulumi-python:dynamic/archi:BuiltImage",
-            "weights-smollm2-image": "pulumi-python:dynamic/archi:BuiltImage",
-        },
-    }[stack]
     planned = preview(stack)
     made = {
         name: one.type
         for name, one in planned.items()
         if not one.type.startswith(("archi:components:", "pulumi:pulumi:"))
     }
-    assert made == {**COMMON, **NAMED_AS_THEIR_COMPONENT, **images}
+    assert made == SHIPPED[stack]
     assert {one.operation for one in planned.values()} == {"create"}
+
+
+@pytest.mark.parametrize("stack", SHIPPED)
+def test_a_stack_file_says_for_whom_it_is(stack: str) -> None:
+    assert stack_file(ROOT, stack).read_text().startswith("# For ")
+
+
+@pytest.mark.parametrize(
+    ("stack", "gpus"),
+    [
+        ("gpu", [{"driver": "nvidia", "count": -1, "capabilities": ["gpu"]}]),
+        ("gpu-hostmode", [{"driver": "nvidia", "count": -1, "capabilities": ["gpu"]}]),
+        ("multi-gpu", [{"driver": "nvidia", "deviceIds": ["0", "1"], "capabilities": ["gpu"]}]),
+        ("prod", [{"driver": "nvidia", "count": -1, "capabilities": ["gpu"]}]),
+    ],
+)
+def test_only_the_model_server_of_a_stack_for_gpus_gets_them(
+    preview: Preview, stack: str, gpus: list[dict[str, Any]]
+) -> None:
+    planned = preview(stack)
+    asking = {
+        name: [
+            {key: value for key, value in request.items() if key != "__defaults"}
+            for request in one.inputs["deviceRequests"]
+        ]
+        for name, one in planned.items()
+        if one.type == CONTAINER and one.inputs.get("deviceRequests")
+    }
+    assert asking == {"vllm-server": gpus}
+
+
+def test_the_stack_for_several_gpus_spreads_the_model_over_them(preview: Preview) -> None:
+    command = preview("multi-gpu")["vllm-server"].inputs["command"]
+    assert command[command.index("--tensor-parallel-size") + 1] == "2"
+
+
+def test_the_stack_in_host_mode_publishes_nothing(preview: Preview) -> None:
+    for one in preview("gpu-hostmode").values():
+        if one.type == CONTAINER:
+            assert one.inputs["networkMode"] == "host"
+            assert "ports" not in one.inputs
+
+
+def test_the_stack_for_production_has_a_key_and_limits_for_all(preview: Preview) -> None:
+    planned = preview("prod")
+    containers = [one for one in planned.values() if one.type == CONTAINER]
+    assert len(containers) == 3
+    assert all(one.inputs["memory"] > 0 for one in containers)
+    assert "--config" in planned["vllm-server"].inputs["command"]
 
 
 def published(inputs: dict[str, Any]) -> list[tuple[str, int, int]]:
@@ -58,7 +124,7 @@ def published(inputs: dict[str, Any]) -> list[tuple[str, int, int]]:
     return [(port["ip"], port["external"], port["internal"]) for port in inputs["ports"]]
 
 
-@pytest.mark.parametrize("stack", SHIPPED)
+@pytest.mark.parametrize("stack", ["local", "offline"])
 def test_the_containers_of_a_stack(preview: Preview, stack: str) -> None:
     planned = preview(stack)
     server, chat = planned["vllm-server"].inputs, planned["chatbot"].inputs
@@ -85,9 +151,9 @@ def test_every_shipped_stack_is_previewed_here() -> None:
     assert shipped == set(SHIPPED)
 
 
-def test_a_preview_makes_nothing(checkout: Checkout, preview: Preview) -> None:
+def test_a_preview_makes_nothing(checkout: Checkout) -> None:
     before = checkout.pulumi_json("stack", "export", "--stack", "offline")
-    preview("offline")
+    checkout.pulumi_json("preview", "--json", "--stack", "offline")
     assert checkout.pulumi_json("stack", "export", "--stack", "offline") == before
     assert before["deployment"].get("resources") in (None, [])
 
@@ -101,11 +167,28 @@ def test_an_unknown_key_is_refused_without_a_traceback(checkout: Checkout) -> No
     assert "Traceback" not in done.stdout
 
 
+def test_a_secret_in_plain_text_is_refused_and_not_repeated(checkout: Checkout) -> None:
+    checkout.stack("plain", "offline", vllm_api_key="planted-in-plain")
+    done = checkout.pulumi("preview", "--stack", "plain")
+    assert done.returncode != 0
+    assert "archi:vllm_api_key: a secret stands here in plain text." in done.stdout
+    assert "`pulumi config set --secret archi:vllm_api_key`" in done.stdout
+    assert "planted-in-plain" not in done.stdout
+
+
+def test_what_can_be_meant_but_hardly_is_warned_of(checkout: Checkout) -> None:
+    checkout.stack("warned", "external", services={"vllm": {"tool_parser": "hermes"}})
+    done = checkout.pulumi("preview", "--stack", "warned")
+    assert done.returncode == 0
+    said = "archi:services.vllm.tool_parser has no effect: vLLM runs elsewhere"
+    assert f"warning: {said}" in done.stdout
+
+
 def test_a_stack_without_a_file_is_refused_with_those_that_there_are(checkout: Checkout) -> None:
     done = checkout.pulumi("preview", "--stack", "nowhere")
     assert done.returncode != 0
     assert "stacks/Pulumi.nowhere.yaml does not exist" in done.stdout
-    assert "local, offline" in done.stdout
+    assert "local, multi-gpu, offline" in done.stdout
 
 
 def test_a_secret_under_the_empty_passphrase_is_refused(checkout: Checkout) -> None:

@@ -19,8 +19,8 @@ from archi.project import ROOT
 
 HOST = "ssh://deploy@gpu1.example.org:2222"
 
-# Reads ssh's own options, forwards a local socket to one of this machine, and ends, as ssh does, when
-# its input has ended and nothing goes through it any more.
+# Reads ssh's own options, forwards a local socket to one of this machine, and ends, as ssh does,
+# when its input has ended and nothing goes through it any more.
 STAND_IN = """\
     #!{python}
     import pathlib, socket, sys, threading

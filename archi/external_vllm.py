@@ -32,6 +32,10 @@ _CAUSES = {
         "name a bundle that has its CA in SSL_CERT_FILE (images are built with it), or correct the "
         "certificate",
     ),
+    "no-tls": (
+        "it does not speak TLS",
+        "write http:// in archi:services.vllm.base_url",
+    ),
     "key-missing": (
         "it asks for an API key",
         "`pulumi config set --secret archi:vllm_api_key`",

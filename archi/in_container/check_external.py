@@ -45,7 +45,7 @@ def ask(base_url: str, model: str) -> "dict[str, Any]":
 
 def cause(reason: object) -> str:
     if isinstance(reason, ssl.SSLError):
-        return "certificate"
+        return "certificate" if isinstance(reason, ssl.SSLCertVerificationError) else "no-tls"
     return "name-unknown" if isinstance(reason, socket.gaierror) else "unreachable"
 
 

@@ -109,6 +109,10 @@ def test_an_edit_of_the_stack_file(full: Assistant, edit: str) -> None:
     assert steps == expected
 
 
+def test_a_refresh_finds_no_difference(full: Assistant) -> None:
+    assert full.steps("--refresh") == {}
+
+
 # What is changed in the program -> what `up` would do.
 PROGRAM: dict[str, tuple[str, list[tuple[str, str]], dict[str, str]]] = {
     "restart policy": (

@@ -172,6 +172,7 @@ def test_host_mode_with_weights_of_the_host_beside_another_deployment_and_back_b
     with full.edited(host_mode=True, services={"vllm": vllm}):
         full.up()
         assert full.steps() == {}
+        assert full.steps("--refresh") == {}
         for role in ("vllm-server", "postgres", "chatbot"):
             container = full.container(role)
             assert container.attrs["HostConfig"]["NetworkMode"] == "host"

@@ -21,7 +21,7 @@ from typing import Any
 import requests
 
 from archi import pulumi_cli
-from archi.names import Names
+from archi.names import LABEL_DEPLOYMENT
 from archi.render import API_KEY, FILES_PATH
 
 _PREFLIGHT_TIMEOUT_SECONDS = 10
@@ -38,14 +38,14 @@ class Endpoints:
     """Where a deployment answers.
 
     Attributes:
-        chat_url: of the chat application.
+        chat_url: of the chat application; None where only a model server is deployed.
         vllm_url: ends in ``/v1``; None where vLLM is not published.
         model: as clients name it.
         vllm_key: gives the API key when vLLM asks for one, None where there is none to be had.
 
     """
 
-    chat_url: str
+    chat_url: str | None
     vllm_url: str | None
     model: str
     vllm_key: Callable[[], str | None] = lambda: None
@@ -59,7 +59,7 @@ def run(endpoints: Endpoints, say: Callable[[str], None]) -> str:
 
     """
     if endpoints.vllm_url is None:
-        say("vLLM is not published on this host: the answer below has to prove it")
+        say("vLLM is not published on this host: the answer has to prove it")
     else:
         begin = time.monotonic()
         served = _models(endpoints.vllm_url, endpoints.vllm_key)
@@ -72,7 +72,8 @@ def run(endpoints: Endpoints, say: Callable[[str], None]) -> str:
         say(f"vLLM serves {endpoints.model} ({time.monotonic() - begin:.1f} s)")
     begin = time.monotonic()
     answer = _answer(endpoints)
-    say(f"an answer came through the chat application ({time.monotonic() - begin:.1f} s)")
+    through = "through the chat application" if endpoints.chat_url else "from vLLM"
+    say(f"an answer came {through} ({time.monotonic() - begin:.1f} s)")
     return answer
 
 
@@ -88,16 +89,14 @@ def of_deployment(name: str) -> Endpoints:
         outputs = json.loads(pulumi.output(["stack", "output", "--json", "-s", name]))
     except pulumi_cli.Refused as refusal:
         raise SmokeError(f"The stack {name} can't be read: {refusal}") from None
-    chosen = {
-        "chat_url": os.environ.get("SMOKE_CHAT_URL") or outputs.get("chat_url"),
-        "model": os.environ.get("SMOKE_VLLM_MODEL") or outputs.get("model"),
-    }
-    if missing := [key for key, value in chosen.items() if not value]:
-        raise SmokeError(
-            f"The stack {name} has no {', '.join(missing)} yet. Mend: `pulumi up -s {name}` first."
-        )
+    chat_url = os.environ.get("SMOKE_CHAT_URL") or outputs.get("chat_url")
     vllm_url = os.environ.get("SMOKE_VLLM_BASE_URL") or outputs.get("vllm_url")
-    return Endpoints(**chosen, vllm_url=vllm_url, vllm_key=lambda: _api_key(name))
+    model = os.environ.get("SMOKE_VLLM_MODEL") or outputs.get("model")
+    if not model or not (chat_url or vllm_url):
+        raise SmokeError(
+            f"The stack {name} has nothing yet that answers. Mend: `pulumi up -s {name}` first."
+        )
+    return Endpoints(chat_url, vllm_url, model, lambda: _api_key(name))
 
 
 def _api_key(name: str) -> str | None:
@@ -106,18 +105,19 @@ def _api_key(name: str) -> str | None:
         return key
     from archi.docker_engine import connect  # the SDK takes its time to load
 
-    chatbot = connect().containers.get(Names(name).chatbot)
-    read = chatbot.exec_run(["cat", str(FILES_PATH / API_KEY)])
-    output: bytes = read.output  # type: ignore[assignment]  # it is not streamed
-    return output.decode().strip() if read.exit_code == 0 else None
+    filters: dict[str, Any] = {"label": f"{LABEL_DEPLOYMENT}={name}"}
+    for container in connect().containers.list(filters=filters):
+        read = container.exec_run(["cat", str(FILES_PATH / API_KEY)])
+        output: bytes = read.output  # type: ignore[assignment]  # it is not streamed
+        if read.exit_code == 0:
+            return output.decode().strip()
+    return None
 
 
 def _models(base_url: str, vllm_key: Callable[[], str | None]) -> list[str]:
     url = f"{base_url.rstrip('/')}/models"
-    answer = _send("GET", url, None, _PREFLIGHT_TIMEOUT_SECONDS)
-    if answer.status_code == requests.codes.unauthorized and (key := vllm_key()):
-        answer = _send("GET", url, None, _PREFLIGHT_TIMEOUT_SECONDS, key)
-    return [str(model["id"]) for model in _json(answer).get("data", [])]
+    answer = _ask("GET", url, None, _PREFLIGHT_TIMEOUT_SECONDS, vllm_key)
+    return [str(model["id"]) for model in answer.get("data", [])]
 
 
 def _answer(endpoints: Endpoints) -> str:
@@ -127,15 +127,26 @@ def _answer(endpoints: Endpoints) -> str:
         "max_tokens": _ANSWER_TOKENS,
         "temperature": 0,
     }
-    url = f"{endpoints.chat_url}/v1/chat/completions"
-    answer = _json(_send("POST", url, body, _ANSWER_TIMEOUT_SECONDS))
+    base_url = f"{endpoints.chat_url}/v1" if endpoints.chat_url else str(endpoints.vllm_url)
+    url = f"{base_url.rstrip('/')}/chat/completions"
+    answer = _ask("POST", url, body, _ANSWER_TIMEOUT_SECONDS, endpoints.vllm_key)
     try:
-        text = str(answer["choices"][0]["message"]["content"] or "").strip()
-    except (KeyError, IndexError, TypeError):
+        message = answer["choices"][0]["message"]
+        # A model that reasons first may come to no answer in so few tokens.
+        text = str(message.get("content") or message.get("reasoning") or "").strip()
+    except (KeyError, IndexError, TypeError, AttributeError):
         raise SmokeError(f"{url} gave no completion: {json.dumps(answer)[:300]}") from None
     if not text:
         raise SmokeError(f"{url} gave an empty answer: {json.dumps(answer)[:300]}")
     return text
+
+
+def _ask(method: str, url: str, body: object, timeout: float, key: Callable[[], str | None]) -> Any:  # noqa: ANN401 - JSON
+    """The answer's JSON; the key is sent where one is asked for."""
+    answer = _send(method, url, body, timeout)
+    if answer.status_code == requests.codes.unauthorized and (known := key()):
+        answer = _send(method, url, body, timeout, known)
+    return _json(answer)
 
 
 def _send(

@@ -73,7 +73,7 @@ class Up:
         endpoints = smoke.of_deployment(choice.stack)
         with self.phases.shown(), self.phases.run("smoke test") as phase:
             answer = smoke.run(endpoints, lambda line: self.phases.say(phase, line))
-        self._close(choice.stack, endpoints, answer, changed=changed)
+        self._close(settings, endpoints, answer, changed=changed)
 
     def down(self) -> int:
         """``pulumi destroy`` of the chosen stack."""
@@ -192,8 +192,10 @@ class Up:
         changes = history[0].get("resourceChanges") or {}
         return bool(set(changes) - {"same"})
 
-    def _close(self, stack: str, endpoints: smoke.Endpoints, answer: str, *, changed: bool) -> None:
-        say = self.console.print
+    def _close(
+        self, settings: Settings, endpoints: smoke.Endpoints, answer: str, *, changed: bool
+    ) -> None:
+        say, stack = self.console.print, settings.name
         say()
         for phase in self.phases.all:
             if phase.elapsed >= 1:
@@ -203,15 +205,16 @@ class Up:
         if not changed:
             say("Nothing changed: the deployment was already as its stack file says.")
         say(f"{endpoints.model} said: [italic]{escape(answer)}[/italic]", highlight=False)
-        say(f"\n[bold green]Chat:[/bold green] [link]{endpoints.chat_url}[/link]")
-        say(f"[bold]API:[/bold]  {endpoints.chat_url}/v1  (OpenAI-compatible)")
-        say(
-            "\nNext: open the chat in a browser.\n"
-            f"  Another model: edit stacks/Pulumi.{stack}.yaml, then `make up` again.\n"
-            f"  The model server at work: `docker logs -f {Names(stack).vllm_server}`.\n"
-            "  All of it away again: `make down`; conversations and weights stay.",
-            highlight=False,
-        )
+        if endpoints.chat_url:
+            say(f"\n[bold green]Chat:[/bold green] [link]{endpoints.chat_url}[/link]")
+        api = f"{endpoints.chat_url}/v1" if endpoints.chat_url else endpoints.vllm_url
+        say(f"[bold]API:[/bold]  {api}  (OpenAI-compatible)")
+        say("\nNext: open the chat in a browser." if endpoints.chat_url else "\nNext:")
+        say(f"  Another model: edit stacks/Pulumi.{stack}.yaml, then `make up` again.")
+        if "vllm-server" in settings.deployed:
+            server = Names(stack).vllm_server
+            say(f"  The model server at work: `docker logs -f {server}`.", highlight=False)
+        say("  All of it away again: `make down`; conversations and weights stay.")
 
     def _sayer(self, phase: Phase) -> Callable[[str], None]:
         return lambda line: self.phases.say(phase, line)

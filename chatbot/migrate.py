@@ -11,7 +11,7 @@ import structlog
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Engine, text
 
 from chatbot.database import Database
 
@@ -29,7 +29,7 @@ def upgrade(database: Database) -> str:
     """
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    with database.engine.connect() as connection, _lock(connection):
+    with _alone(database.engine) as connection:
         before = MigrationContext.configure(connection).get_current_revision()
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
@@ -40,23 +40,27 @@ def upgrade(database: Database) -> str:
 
 
 @contextmanager
-def _lock(connection: Connection) -> Iterator[None]:
-    if connection.dialect.name == "postgresql":
+def _alone(engine: Engine) -> Iterator[Connection]:
+    """Open a connection while no other process of this application migrates."""
+    if engine.dialect.name != "postgresql":
+        # Before the first connection: turning a new file to WAL wants it alone, and SQLite does
+        # not wait for that ("database is locked" at once, whatever the timeout).
+        with Path(f"{engine.url.database}.migrate.lock").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            with engine.connect() as connection:
+                yield connection
+        return
+    with engine.connect() as connection:
         # The connection's lock_timeout is short; another process's migration may be long.
         connection.execute(text("SET lock_timeout = 0"))
         connection.execute(text("SET statement_timeout = 0"))
         connection.execute(text("SELECT pg_advisory_lock(:id)"), {"id": _ADVISORY_LOCK})
         connection.commit()
         try:
-            yield
+            yield connection
         finally:
             connection.rollback()
             connection.execute(text("SELECT pg_advisory_unlock(:id)"), {"id": _ADVISORY_LOCK})
             connection.commit()
             # The session's timeouts were changed: it must not go back into the pool.
             connection.invalidate()
-        return
-    path = Path(f"{connection.engine.url.database}.migrate.lock")
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

@@ -134,6 +134,12 @@ def endpoint(environment: Mapping[str, str], config: Path) -> str:
     return DEFAULT_SOCKET
 
 
+def is_local() -> bool:
+    """Whether the Engine is this machine's own, and so this machine's GPUs and ports are its."""
+    config = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker")
+    return endpoint(os.environ, config).startswith(("unix://", "npipe://"))
+
+
 def _ask(host: str | None) -> tuple[Engine, docker.DockerClient | None]:
     config = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker")
     host = host or endpoint(os.environ, config)

@@ -59,17 +59,30 @@ class Phases:
     @contextmanager
     def run(self, name: str) -> Iterator[Phase]:
         """A phase for the length of the block; a failing one is not reported as done."""
-        phase = Phase(name)
-        with self._lock:
-            self.all.append(phase)
+        phase = self.begin(name)
         try:
             yield phase
         except BaseException:
-            with self._lock:
-                self.all.remove(phase)
+            self.drop(phase)
             raise
+        self.end(phase)
+
+    def begin(self, name: str) -> Phase:
+        """A phase that goes on until `end` or `drop`."""
+        phase = Phase(name)
+        with self._lock:
+            self.all.append(phase)
+        return phase
+
+    def end(self, phase: Phase) -> None:
+        """It is done; says so, with the time that it took."""
         phase.seconds = phase.elapsed
-        self.console.print(f"[green]✓[/green] {name} [dim]{duration(phase.seconds)}[/dim]")
+        self.console.print(f"[green]✓[/green] {phase.name} [dim]{duration(phase.seconds)}[/dim]")
+
+    def drop(self, phase: Phase) -> None:
+        """It failed, and counts no more."""
+        with self._lock:
+            self.all.remove(phase)
 
     def note(self, name: str, seconds: float) -> None:
         """A phase that showed its own progress and is over."""
@@ -87,6 +100,10 @@ class Phases:
             highlight=False,
             markup=False,
         )
+
+    def warn(self, text: str) -> None:
+        """Something that stays on the screen: it can be meant, but most likely is not."""
+        self.console.print(f"[yellow]![/yellow] {_escape(text)}", highlight=False)
 
     def _table(self) -> Table:
         table = Table.grid(padding=(0, 1))

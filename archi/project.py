@@ -9,6 +9,10 @@ ROOT = Path(__file__).resolve().parent.parent
 """The checkout that this package belongs to."""
 
 
+SHIPPED = ("external", "gpu", "gpu-hostmode", "local", "multi-gpu", "offline", "prod")
+"""The stacks that come with the project; all others are people's own."""
+
+
 def find_root(start: Path) -> Path:
     """The folder with our ``Pulumi.yaml``, upward from ``start``; else this package's checkout."""
     for folder in (start, *start.parents):

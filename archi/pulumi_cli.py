@@ -14,7 +14,8 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,26 +50,50 @@ class Pulumi:
 
     def run(self, arguments: Sequence[str]) -> int:
         """Run it in the foreground, Ctrl-C handled; gives its exit code."""
-        with tempfile.TemporaryDirectory(prefix="archi-") as folder:
-            cancel = Path(folder) / "cancel"
-            environment = {
-                **self.environment,
-                cancellation.VARIABLE: str(cancel),
-                cancellation.RUN_VARIABLE: str(os.getpid()),
-            }
+        children: list[subprocess.Popen[bytes]] = []
+
+        def forward() -> None:
+            for child in children:
+                child.send_signal(signal.SIGINT)
+
+        with self.interruptible(forward) as told:
+            environment = {**self.environment, **told}
             child = subprocess.Popen(
                 [str(self.binary), *arguments], env=environment, cwd=self._folder()
             )
+            children.append(child)
+            return child.wait()
+
+    @contextmanager
+    def interruptible(self, forward: Callable[[], None]) -> Iterator[dict[str, str]]:
+        """For the length of the block Ctrl-C reaches our dynamic resources and the real pulumi.
+
+        Args:
+            forward: sends the signal on to pulumi, where it does not have it from the terminal.
+
+        Gives what the real pulumi's environment needs for it.
+        """
+        with tempfile.TemporaryDirectory(prefix="archi-") as folder:
+            cancel = Path(folder) / "cancel"
 
             def interrupt(number: int, _frame: object) -> None:
                 cancel.touch()
                 # From a terminal the child has had it too; from elsewhere it has not.
                 if number != signal.SIGINT or not sys.stdin.isatty():
-                    child.send_signal(signal.SIGINT)
+                    forward()
 
-            for number in (signal.SIGINT, signal.SIGTERM):
-                signal.signal(number, interrupt)
-            return child.wait()
+            before = {
+                number: signal.signal(number, interrupt)
+                for number in (signal.SIGINT, signal.SIGTERM)
+            }
+            try:
+                yield {
+                    cancellation.VARIABLE: str(cancel),
+                    cancellation.RUN_VARIABLE: str(os.getpid()),
+                }
+            finally:
+                for number, handler in before.items():
+                    signal.signal(number, handler)
 
     def output(self, arguments: Sequence[str]) -> str:
         """Run it and give its standard output.
@@ -139,7 +164,7 @@ def ensure_stack(pulumi: Pulumi) -> None:
         Refused: the stack has no file.
 
     """
-    if pulumi.stack is None or _in_backend(pulumi):
+    if pulumi.stack is None or in_backend(pulumi):
         return
     if not project.stack_file(pulumi.root, pulumi.stack).exists():
         raise Refused(no_such_stack(pulumi.root, pulumi.stack))
@@ -239,7 +264,7 @@ def _has_file(pulumi: Pulumi, command: Sequence[str]) -> bool:
     return project.stack_file(pulumi.root, pulumi.stack).exists()
 
 
-def _in_backend(pulumi: Pulumi) -> bool:
+def in_backend(pulumi: Pulumi) -> bool:
     if pulumi.backend:
         states = pulumi.backend / ".pulumi" / "stacks" / PROJECT
         return any((states / f"{pulumi.stack}{end}").exists() for end in (".json", ".json.gz"))

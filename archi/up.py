@@ -6,7 +6,6 @@ python -m archi.up [--down | --only-machine | --only-toolchain]
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import queue
 import signal
@@ -23,7 +22,16 @@ import yaml
 from rich.console import Console
 from rich.markup import escape
 
-from archi import deployment_images, docker_engine, docker_setup, project, pulumi_cli, render, smoke
+from archi import (
+    deployment_images,
+    docker_engine,
+    docker_setup,
+    engine,
+    project,
+    pulumi_cli,
+    render,
+    smoke,
+)
 from archi.docker_engine import EngineUnavailable
 from archi.image_builds import ensure
 from archi.image_pull import pull
@@ -34,19 +42,17 @@ from archi.preflight import PreflightError, port_problems
 from archi.settings import SECRET_KEYS, Settings, SettingsError, from_mapping
 from archi.smoke import SmokeError
 from archi.stack_choice import Choice, choose
+from archi.update_progress import UpdateProgress
 
-_FAILURES = (
+FAILURES = (
     EngineUnavailable,
     ImageError,
     PreflightError,
     SettingsError,
     SmokeError,
+    engine.UpdateFailed,
     pulumi_cli.Refused,
 )
-
-
-class UpError(Exception):
-    """A part of ``make up`` failed and has said why itself."""
 
 
 class Up:
@@ -59,21 +65,34 @@ class Up:
         self.begin = float(os.environ.get("ARCHI_BEGIN") or time.time())
 
     def up(self) -> None:
-        """Everything, in order; what can run side by side does."""
+        """Everything, for the stack that was chosen."""
         choice = self._choice()
         self.console.print(f"Stack [bold]{choice.stack}[/bold]: {choice.why}.", highlight=False)
-        settings = self._settings(choice.stack)
+        self.bring(self._settings(choice.stack), "make up", "make down")
+
+    def bring(self, settings: Settings, again: str, away: str) -> None:
+        """From a bare machine to an answer, in order; what can run side by side does.
+
+        Args:
+            settings: of the stack file, which is there.
+            again: the command that the person runs after an edit.
+            away: the command that removes the deployment.
+
+        """
         client = self._machine(settings.source)
         self._ports(client, settings)
         self._parts(client, settings)
-        pulumi = pulumi_cli.prepare(choice.stack)
+        pulumi = pulumi_cli.prepare(settings.name)
         pulumi_cli.ready(pulumi)
-        pulumi.output(["stack", "select", choice.stack])
-        changed = self._pulumi(pulumi)
-        endpoints = smoke.of_deployment(choice.stack)
+        begin = time.monotonic()
+        with self.phases.shown():
+            outcome = engine.up(pulumi, UpdateProgress(self.phases))
+        self.phases.note("pulumi up", time.monotonic() - begin)
+        endpoints = smoke.of_deployment(settings.name)
         with self.phases.shown(), self.phases.run("smoke test") as phase:
             answer = smoke.run(endpoints, lambda line: self.phases.say(phase, line))
-        self._close(settings, endpoints, answer, changed=changed)
+        self._close(settings, endpoints, answer, changed=outcome.changed)
+        self._next(settings, again, away)
 
     def down(self) -> int:
         """``pulumi destroy`` of the chosen stack."""
@@ -178,24 +197,10 @@ class Up:
                 say = self._sayer(phase)
                 pull(client, one, say) if isinstance(one, str) else ensure(client, one, say)
 
-    def _pulumi(self, pulumi: pulumi_cli.Pulumi) -> bool:
-        """Run ``pulumi up`` in the foreground; gives whether it changed anything."""
-        begin = time.monotonic()
-        stack = str(pulumi.stack)
-        arguments = ["up", "--yes", "--skip-preview", "--refresh", "--stack", stack]
-        if pulumi.run(arguments) != 0:
-            raise UpError
-        self.phases.note("pulumi up", time.monotonic() - begin)
-        history = json.loads(
-            pulumi.output(["stack", "history", "--json", "--page-size", "1", "--stack", stack])
-        )
-        changes = history[0].get("resourceChanges") or {}
-        return bool(set(changes) - {"same"})
-
     def _close(
         self, settings: Settings, endpoints: smoke.Endpoints, answer: str, *, changed: bool
     ) -> None:
-        say, stack = self.console.print, settings.name
+        say = self.console.print
         say()
         for phase in self.phases.all:
             if phase.elapsed >= 1:
@@ -209,12 +214,16 @@ class Up:
             say(f"\n[bold green]Chat:[/bold green] [link]{endpoints.chat_url}[/link]")
         api = f"{endpoints.chat_url}/v1" if endpoints.chat_url else endpoints.vllm_url
         say(f"[bold]API:[/bold]  {api}  (OpenAI-compatible)")
-        say("\nNext: open the chat in a browser." if endpoints.chat_url else "\nNext:")
-        say(f"  Another model: edit stacks/Pulumi.{stack}.yaml, then `make up` again.")
+
+    def _next(self, settings: Settings, again: str, away: str) -> None:
+        say, stack = self.console.print, settings.name
+        chat = "chatbot" in settings.deployed
+        say("\nNext: open the chat in a browser." if chat else "\nNext:")
+        say(f"  Another model: edit stacks/Pulumi.{stack}.yaml, then `{again}` again.")
         if "vllm-server" in settings.deployed:
             server = Names(stack).vllm_server
             say(f"  The model server at work: `docker logs -f {server}`.", highlight=False)
-        say("  All of it away again: `make down`; conversations and weights stay.")
+        say(f"  All of it away again: `{away}`; conversations and weights stay.")
 
     def _sayer(self, phase: Phase) -> Callable[[str], None]:
         return lambda line: self.phases.say(phase, line)
@@ -260,12 +269,10 @@ def main() -> int:
                 run.toolchain()
         else:
             run.up()
-    except _FAILURES as failure:
+    except FAILURES as failure:
         console.print(f"\n[bold red]✗[/bold red] {escape(str(failure))}", highlight=False)
         return 1
-    except UpError:
-        return 1
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, engine.BrokenOff):
         console.print("\nBroken off. `make up` takes up the work where it stopped.")
         return 130
     return 0

@@ -104,19 +104,24 @@ def from_config_file(name: str, path: Path, secrets: Mapping[str, Any] | None = 
 def from_yaml(
     name: str, file_name: str, content: bytes, secrets: Mapping[str, Any] | None = None
 ) -> Settings:
-    """As :func:`from_config_file`, from the file's bytes.
+    """As :func:`from_config_file`, from the file's bytes."""
+    return from_document(name, file_name, yaml_file.parse(file_name, content), secrets)
+
+
+def from_document(
+    name: str, file_name: str, document: Mapping[Any, Any], secrets: Mapping[str, Any] | None = None
+) -> Settings:
+    """As :func:`from_config_file`, from what the file holds.
 
     Below ``archi:`` are the keys that a stack file has as ``archi:<key>``, ``services:`` stands
     beside it; a ``name:`` must be the deployment's.
     """
-    document = yaml_file.parse(file_name, content)
     head = f"{file_name} can't be used:"
     problems = []
     own = document.get("archi") or {}
     if not isinstance(own, dict):
         problems.append(f"archi: {shown(own)} is refused: keys with values are wanted here.")
-        own = {}
-    if "services" in own and "services" in document:
+    elif "services" in own and "services" in document:
         problems.append("archi.services: services stands beside archi already; take one out.")
     if document.get("name", name) != name:
         problems.append(
@@ -128,16 +133,22 @@ def from_yaml(
         for key in document
         if key not in ("archi", "name", "services")
     ]
-    config = {str(key): value for key, value in own.items()}
-    if document.get("services") is not None:
-        config["services"] = document["services"]
     try:
-        settings = from_mapping(name, config, secrets)
+        settings = from_mapping(name, stack_config(document), secrets)
     except SettingsError as error:
         raise SettingsError([*problems, *map(_as_written_there, error.problems)], head) from None
     if problems:
         raise SettingsError(problems, head)
     return settings
+
+
+def stack_config(document: Mapping[Any, Any]) -> dict[str, Any]:
+    """A ``config.yaml``'s settings by the keys that a stack file has below ``archi:``."""
+    own = document.get("archi")
+    config = {str(key): value for key, value in own.items()} if isinstance(own, dict) else {}
+    if document.get("services") is not None:
+        config["services"] = document["services"]
+    return config
 
 
 _ENV_NAMES = {

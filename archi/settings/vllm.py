@@ -143,6 +143,12 @@ class VllmSettings(Section):
         description="Further environment variables of the container; no secrets.",
         examples=[{"VLLM_LOGGING_LEVEL": "DEBUG"}],
     )
+    check_fit: bool = Field(
+        True,
+        description="Refuse a model that can't fit in the memory of its GPUs, before anything is "
+        "downloaded.",
+        examples=[False],
+    )
     base_url: BaseUrl | None = Field(
         None,
         description="A vLLM that runs elsewhere; then none is deployed here.",

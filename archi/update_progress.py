@@ -1,0 +1,71 @@
+"""What an update is doing, for people: the engine's events as named phases."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from archi.engine import plain
+from archi.phases import Phase, Phases
+
+if TYPE_CHECKING:
+    from pulumi.automation import EngineEvent
+
+# Resource -> what is done when it is made. What is not named here takes no time worth a line.
+_DOING: tuple[tuple[str, str], ...] = (
+    (r"preflight", "check of the host"),
+    (r"network", "network"),
+    (r"(?P<image>[\w-]+)-image", "image {image}"),
+    (r"weights-downloaded", "weights"),
+    (r"vllm-arguments", "vLLM's command line"),
+    (r"files-written", "settings and secrets"),
+    (r"external-vllm-ready", "vLLM elsewhere answers"),
+    (r"(?P<service>vllm-server|chatbot|postgres)", "container {service}"),
+    (r"(?P<service>vllm-server|chatbot|postgres)-ready", "{service} answers"),
+)
+
+_REMOVING = {"delete", "delete-replaced", "discard", "discard-replaced"}
+_QUIET = {"same", "refresh", "read", "read-discard", "read-replacement"}
+
+# "[  12 s] vllm-server: loading the weights", as gates and downloads say it.
+_ELAPSED = re.compile(r"^\[\s*\d+ s\] [\w-]+: ")
+
+
+class UpdateProgress:
+    """Shows an update's steps as they begin and end; is called with each of the engine's events."""
+
+    def __init__(self, phases: Phases) -> None:
+        self.phases = phases
+        self._running: dict[str, Phase] = {}
+
+    def __call__(self, event: EngineEvent) -> None:
+        """Take one event."""
+        if (begun := event.resource_pre_event) is not None:
+            self._begin(begun.metadata.urn, str(begun.metadata.op.value), begun.metadata.type)
+        elif (done := event.res_outputs_event) is not None:
+            if phase := self._running.pop(done.metadata.urn, None):
+                self.phases.end(phase)
+        elif (failed := event.res_op_failed_event) is not None:
+            if phase := self._running.pop(failed.metadata.urn, None):
+                self.phases.drop(phase)
+        elif (said := event.diagnostic_event) is not None and said.urn in self._running:
+            if said.severity.startswith("info") and (text := plain(said.message).strip()):
+                self.phases.say(self._running[said.urn], _ELAPSED.sub("", text))
+        elif said is not None and said.severity == "warning":
+            self.phases.warn(plain(said.message).removeprefix("warning: ").strip())
+
+    def _begin(self, urn: str, step: str, type_: str) -> None:
+        if step in _QUIET or type_.startswith("archi:components:"):
+            return
+        what = doing(urn.rsplit("::", 1)[-1])
+        if what is not None and urn not in self._running:
+            name = f"{what} removed" if step in _REMOVING else what
+            self._running[urn] = self.phases.begin(name)
+
+
+def doing(resource: str) -> str | None:
+    """What is done when a resource of that name is made; None where it takes no time."""
+    for pattern, words in _DOING:
+        if match := re.fullmatch(pattern, resource):
+            return words.format(**match.groupdict())
+    return None

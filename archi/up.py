@@ -19,11 +19,19 @@ from functools import partial
 from pathlib import Path
 
 import docker
-import yaml
 from rich.console import Console
 from rich.markup import escape
 
-from archi import deployment_images, docker_engine, docker_setup, project, pulumi_cli, render, smoke
+from archi import (
+    deployment_images,
+    docker_engine,
+    docker_setup,
+    project,
+    pulumi_cli,
+    render,
+    smoke,
+    stack_settings,
+)
 from archi.docker_engine import EngineUnavailable
 from archi.image_builds import ensure
 from archi.image_pull import pull
@@ -31,7 +39,7 @@ from archi.images import Image, ImageError, Source
 from archi.names import Names
 from archi.phases import Phase, Phases, duration
 from archi.preflight import PreflightError, port_problems
-from archi.settings import SECRET_KEYS, Settings, SettingsError, from_mapping
+from archi.settings import Settings, SettingsError
 from archi.smoke import SmokeError
 from archi.stack_choice import Choice, choose
 
@@ -62,7 +70,7 @@ class Up:
         """Everything, in order; what can run side by side does."""
         choice = self._choice()
         self.console.print(f"Stack [bold]{choice.stack}[/bold]: {choice.why}.", highlight=False)
-        settings = self._settings(choice.stack)
+        settings = stack_settings.plain(project.ROOT, choice.stack)
         client = self._machine(settings.source)
         self._ports(client, settings)
         self._parts(client, settings)
@@ -90,7 +98,7 @@ class Up:
 
     def only_machine(self) -> None:
         """A running Docker Engine, toolchain and images, and no deployment."""
-        settings = self._settings(self._choice().stack)
+        settings = stack_settings.plain(project.ROOT, self._choice().stack)
         self._parts(self._machine(settings.source), settings)
 
     def toolchain(self) -> None:
@@ -109,19 +117,6 @@ class Up:
     def _choice(self) -> Choice:
         remembered = pulumi_cli.selected_stack(project.ROOT)
         return choose(os.environ.get("STACK"), remembered)
-
-    def _settings(self, stack: str) -> Settings:
-        path = project.stack_file(project.ROOT, stack)
-        if not path.exists():
-            raise pulumi_cli.Refused(pulumi_cli.no_such_stack(project.ROOT, stack))
-        config = (yaml.safe_load(path.read_text()) or {}).get("config") or {}
-        # A secret's value is for pulumi to open; here only the rest is looked at.
-        plain = {
-            key.removeprefix("archi:"): value
-            for key, value in config.items()
-            if key.startswith("archi:") and key.removeprefix("archi:") not in SECRET_KEYS
-        }
-        return from_mapping(stack, plain)
 
     def _machine(self, source: Source) -> docker.DockerClient:
         """A running Docker Engine; says what it is about to install or start before it does."""

@@ -171,9 +171,9 @@ def _gpus(settings: Settings, own: dict[str, Any], vllm: dict[str, Any], host: H
     if not host.gpus:
         raise SettingsError(
             [
-                f"archi:gpu_ids: {str(settings.gpu_ids)!r} is asked for, but no NVIDIA GPU was found "
-                "on this machine (`nvidia-smi` lists none). Install NVIDIA's driver, or run the "
-                "model on the CPU with --gpu-ids none."
+                f"archi:gpu_ids: {str(settings.gpu_ids)!r} is asked for, but no NVIDIA GPU was "
+                "found on this machine (`nvidia-smi` lists none). Install NVIDIA's driver, or run "
+                "the model on the CPU with --gpu-ids none."
             ],
             "The deployment can't be made:",
         )

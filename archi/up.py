@@ -18,7 +18,6 @@ from functools import partial
 from pathlib import Path
 
 import docker
-import yaml
 from rich.console import Console
 from rich.markup import escape
 
@@ -31,6 +30,7 @@ from archi import (
     pulumi_cli,
     render,
     smoke,
+    stack_settings,
 )
 from archi.docker_engine import EngineUnavailable
 from archi.image_builds import ensure
@@ -39,7 +39,7 @@ from archi.images import Image, ImageError, Source
 from archi.names import Names
 from archi.phases import Phase, Phases, duration
 from archi.preflight import PreflightError, port_problems
-from archi.settings import SECRET_KEYS, Settings, SettingsError, from_mapping
+from archi.settings import Settings, SettingsError
 from archi.smoke import SmokeError
 from archi.stack_choice import Choice, choose
 from archi.update_progress import UpdateProgress
@@ -68,6 +68,7 @@ class Up:
         """Everything, for the stack that was chosen."""
         choice = self._choice()
         self.console.print(f"Stack [bold]{choice.stack}[/bold]: {choice.why}.", highlight=False)
+<<<<<<< HEAD
         self.bring(self._settings(choice.stack), "make up", "make down")
 
     def bring(self, settings: Settings, again: str, away: str) -> None:
@@ -79,6 +80,9 @@ class Up:
             away: the command that removes the deployment.
 
         """
+=======
+        settings = stack_settings.plain(project.ROOT, choice.stack)
+>>>>>>> c-doctor
         client = self._machine(settings.source)
         self._ports(client, settings)
         self._parts(client, settings)
@@ -109,7 +113,7 @@ class Up:
 
     def only_machine(self) -> None:
         """A running Docker Engine, toolchain and images, and no deployment."""
-        settings = self._settings(self._choice().stack)
+        settings = stack_settings.plain(project.ROOT, self._choice().stack)
         self._parts(self._machine(settings.source), settings)
 
     def toolchain(self) -> None:
@@ -128,19 +132,6 @@ class Up:
     def _choice(self) -> Choice:
         remembered = pulumi_cli.selected_stack(project.ROOT)
         return choose(os.environ.get("STACK"), remembered)
-
-    def _settings(self, stack: str) -> Settings:
-        path = project.stack_file(project.ROOT, stack)
-        if not path.exists():
-            raise pulumi_cli.Refused(pulumi_cli.no_such_stack(project.ROOT, stack))
-        config = (yaml.safe_load(path.read_text()) or {}).get("config") or {}
-        # A secret's value is for pulumi to open; here only the rest is looked at.
-        plain = {
-            key.removeprefix("archi:"): value
-            for key, value in config.items()
-            if key.startswith("archi:") and key.removeprefix("archi:") not in SECRET_KEYS
-        }
-        return from_mapping(stack, plain)
 
     def _machine(self, source: Source) -> docker.DockerClient:
         """A running Docker Engine; says what it is about to install or start before it does."""

@@ -185,7 +185,7 @@ def _gpus(settings: Settings, own: dict[str, Any], vllm: dict[str, Any], host: H
             [f"archi:gpu_ids: {problem}" for problem in problems], "The deployment can't be made:"
         )
     every = settings.gpu_ids.every
-    offered = [str(gpu.index) for gpu in taken] if every else list(settings.gpu_ids.ids)
+    offered = [_id(gpu) for gpu in taken] if every else list(settings.gpu_ids.ids)
     facts = lookup(settings.model)
     choice = gpu_choice.choose(
         offered,
@@ -196,8 +196,8 @@ def _gpus(settings: Settings, own: dict[str, Any], vllm: dict[str, Any], host: H
     )
     own["gpu_ids"] = choice.said
     vllm["tensor_parallel_size"] = choice.tensor_parallel_size
-    named = {str(gpu.index): gpu.name for gpu in taken} | {gpu.uuid: gpu.name for gpu in taken}
-    listed = ", ".join(f"{one} ({named.get(one, 'GPU')})" for one in choice.ids)
+    names = dict(zip(offered, (gpu.name for gpu in taken), strict=True))
+    listed = ", ".join(f"{one} ({names[one]})" for one in choice.ids)
     notes = [f"GPUs for vLLM: {listed}; each layer is shared by {choice.tensor_parallel_size}."]
     if choice.left_over:
         notes.append(
@@ -205,6 +205,11 @@ def _gpus(settings: Settings, own: dict[str, Any], vllm: dict[str, Any], host: H
             f"evenly over {len(offered)} GPUs."
         )
     return notes
+
+
+def _id(gpu: Gpu) -> str:
+    """How a stack file names it: by index, a slice of one by its UUID."""
+    return gpu.uuid if gpu.parent else str(gpu.index)
 
 
 def _cpu(settings: Settings, vllm: dict[str, Any]) -> list[str]:

@@ -68,8 +68,8 @@ class Up:
         """Everything, for the stack that was chosen."""
         choice = self._choice()
         self.console.print(f"Stack [bold]{choice.stack}[/bold]: {choice.why}.", highlight=False)
-<<<<<<< HEAD
-        self.bring(self._settings(choice.stack), "make up", "make down")
+        settings = stack_settings.plain(project.ROOT, choice.stack)
+        self.bring(settings, "make up", "make down")
 
     def bring(self, settings: Settings, again: str, away: str) -> None:
         """From a bare machine to an answer, in order; what can run side by side does.
@@ -80,9 +80,6 @@ class Up:
             away: the command that removes the deployment.
 
         """
-=======
-        settings = stack_settings.plain(project.ROOT, choice.stack)
->>>>>>> c-doctor
         client = self._machine(settings.source)
         self._ports(client, settings)
         self._parts(client, settings)

@@ -110,8 +110,13 @@ class Up:
 
     def only_machine(self) -> None:
         """A running Docker Engine, toolchain and images, and no deployment."""
-        settings = stack_settings.plain(project.ROOT, self._choice().stack)
-        self._parts(self._machine(settings.source), settings)
+        self.prepare(stack_settings.plain(project.ROOT, self._choice().stack))
+
+    def prepare(self, settings: Settings) -> docker.DockerClient:
+        """A running Docker Engine with the deployment's images, and the toolchain."""
+        client = self._machine(settings.source)
+        self._parts(client, settings)
+        return client
 
     def toolchain(self) -> None:
         """Pulumi and its plugins, beside the virtual environment's Python."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import pulumi
 import pulumi_docker as docker
 
-from archi import render
 from archi.names import MODELS_VOLUME, Names
+from archi.render import weights_request
 from archi.settings import Settings
 from components.dynamic.downloaded_weights import DownloadedWeights
 from components.volumes import retained_volume
@@ -35,20 +35,8 @@ class Weights(pulumi.ComponentResource):
         super().__init__("archi:components:Weights", name, None, opts)
         self.volume = retained_volume(name, MODELS_VOLUME, {}, self)
         settings = args.settings
-        props = {
-            "deployment": args.names.deployment,
-            "image": args.image,
-            "model": settings.model,
-            "revision": settings.services.vllm.revision,
-            "target": str(render.weights_path(settings)),
-            "origin": settings.weights_from,
-            "offline": settings.services.vllm.offline,
-            "folder": settings.services.vllm.weights,
-            "endpoint": str(settings.hf_endpoint) if settings.hf_endpoint else None,
-            "token": pulumi.Output.secret(settings.hf_token.get_secret_value())
-            if settings.hf_token
-            else None,
-        }
+        token = settings.hf_token and pulumi.Output.secret(settings.hf_token.get_secret_value())
+        props = {**asdict(weights_request(settings, args.image)), "token": token}
         self.downloaded = DownloadedWeights(
             f"{name}-downloaded",
             props,

@@ -7,9 +7,11 @@ import sys
 import typer
 from rich.markup import escape
 
+from archi.cli import config_check
 from archi.cli.create import create
 from archi.cli.exit_codes import ExitCode
 from archi.cli.output import err
+from archi.cli.upgrade import upgrade
 
 app = typer.Typer(
     name="archi",
@@ -21,6 +23,8 @@ app = typer.Typer(
 
 
 app.command()(create)
+app.command()(upgrade)
+app.add_typer(config_check.app, name="config")
 
 
 def main() -> None:

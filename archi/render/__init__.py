@@ -60,6 +60,7 @@ from archi.render.vllm import (
     vllm_warm_up_command,
     weights_path,
 )
+from archi.render.weights import weights_request
 
 __all__ = [
     "API_KEY",
@@ -110,4 +111,5 @@ __all__ = [
     "vllm_published",
     "vllm_warm_up_command",
     "weights_path",
+    "weights_request",
 ]

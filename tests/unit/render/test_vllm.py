@@ -86,6 +86,7 @@ def test_every_setting_of_the_engine_reaches_the_command_line() -> None:
         "cpu_kv_cache_gib",  # the environment
         "environment",
         "base_url",
+        "check_fit",  # the preflight
         "image",
         "port",
         "publish",

@@ -89,10 +89,10 @@ class Phases:
         with self._lock:
             self.all.append(Phase(name, seconds=seconds))
 
-    def say(self, phase: Phase, text: str) -> None:
-        """What a phase is at right now."""
+    def say(self, phase: Phase, text: str, *, always: bool = False) -> None:
+        """What a phase is at right now; off a terminal not every text, unless ``always``."""
         phase.doing = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
-        if self.console.is_terminal or time.monotonic() < phase.quiet_until:
+        if self.console.is_terminal or (time.monotonic() < phase.quiet_until and not always):
             return
         phase.quiet_until = time.monotonic() + _QUIET_SECONDS
         self.console.print(

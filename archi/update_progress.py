@@ -27,8 +27,9 @@ _DOING: tuple[tuple[str, str], ...] = (
 _REMOVING = {"delete", "delete-replaced", "discard", "discard-replaced"}
 _QUIET = {"same", "refresh", "read", "read-discard", "read-replacement"}
 
-# "[  12 s] vllm-server: loading the weights", as gates and downloads say it.
-_ELAPSED = re.compile(r"^\[\s*\d+ s\] [\w-]+: ")
+# What our dynamic resources say on stderr, which the engine passes on without the resource's name:
+# "[  12 s] vllm-server: loading the weights", "weights of org/model: 10 % (…)".
+_SAID = re.compile(r"(?:\[\s*\d+ s\] (?P<service>[\w-]+)|weights of \S+): (?P<what>.+)")
 
 
 class UpdateProgress:
@@ -48,11 +49,12 @@ class UpdateProgress:
         elif (failed := event.res_op_failed_event) is not None:
             if phase := self._running.pop(failed.metadata.urn, None):
                 self.phases.drop(phase)
-        elif (said := event.diagnostic_event) is not None and said.urn in self._running:
-            if said.severity.startswith("info") and (text := plain(said.message).strip()):
-                self.phases.say(self._running[said.urn], _ELAPSED.sub("", text))
-        elif said is not None and said.severity == "warning":
-            self.phases.warn(plain(said.message).removeprefix("warning: ").strip())
+        elif (said := event.diagnostic_event) is not None:
+            text = plain(said.message).strip()
+            if said.severity == "warning":
+                self.phases.warn(text.removeprefix("warning: "))
+            elif said.severity.startswith("info"):
+                self._say(text)
 
     def _begin(self, urn: str, step: str, type_: str) -> None:
         if step in _QUIET or type_.startswith("archi:components:"):
@@ -61,6 +63,15 @@ class UpdateProgress:
         if what is not None and urn not in self._running:
             name = f"{what} removed" if step in _REMOVING else what
             self._running[urn] = self.phases.begin(name)
+
+    def _say(self, text: str) -> None:
+        if (match := _SAID.fullmatch(text)) is None:
+            return
+        service = match["service"]
+        name = doing(f"{service}-ready") if service else "weights"
+        for phase in self._running.values():
+            if phase.name == name and match["what"] != "ready":
+                self.phases.say(phase, match["what"], always=True)
 
 
 def doing(resource: str) -> str | None:

@@ -119,11 +119,15 @@ def _tell(plan: Plan, *, verbose: bool) -> None:
 def _preview(plan: Plan, path: Path, phrase: str, *, force: bool) -> int:
     """Pulumi's own preview of the plan; the stack file is not touched, nor the backend."""
     from archi import creation, dry_run, pulumi_cli, stack_file
+    from archi.up import Up
 
     name = plan.settings.name
     if path.exists() and not force:
         present = stack_file.read(path, phrase)
         if present.differences(plan.content):
             creation.settle(path, plan, phrase, force=False)  # refuses, with the keys
+    up = Up(err())
+    with up.phases.shown():
+        up.toolchain()
     code = dry_run.preview(pulumi_cli.prepare(name), name, plan.content, phrase)
     return int(ExitCode.FAILED if code else ExitCode.OK)

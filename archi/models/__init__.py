@@ -6,7 +6,7 @@ where a hub or a folder has them; `fit` says whether it fits.
 
 from archi.models.facts import ModelFacts, Shape, Variant
 from archi.models.families import DEFAULT_TOOL_PARSER
-from archi.models.fit import Fit, fit
+from archi.models.fit import Fit, about, fit
 from archi.models.lookup import attention_heads, lookup, newer_than_pinned, quantization_of
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "ModelFacts",
     "Shape",
     "Variant",
+    "about",
     "attention_heads",
     "fit",
     "lookup",

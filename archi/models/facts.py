@@ -84,6 +84,7 @@ class ModelFacts:
         weights_bytes: measured size of the weights; None: to be estimated.
         shape: the architecture, None where unknown.
         variants: the same model in other formats.
+        recipe_vram_gb: what the recipe of this very variant asks for, in 10**9 bytes.
         notes: sentences for people: what was assumed, what to look out for.
         source: where all this is from.
 
@@ -103,5 +104,6 @@ class ModelFacts:
     weights_bytes: int | None = None
     shape: Shape | None = None
     variants: tuple[Variant, ...] = ()
+    recipe_vram_gb: int | None = None
     notes: tuple[str, ...] = ()
     source: str = ""

@@ -55,6 +55,7 @@ def lookup(model_id: str) -> ModelFacts:
         precision=precision,
         shape=architecture.shape if architecture else None,
         variants=same.variants if same else (),
+        recipe_vram_gb=variant.vram_gb if variant and variant.precision == precision else None,
         notes=notes,
         source=_source(family, architecture, recipe),
     )

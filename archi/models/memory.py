@@ -34,7 +34,13 @@ _DIVIDED_WIDTHS = 12
 # How sure a number of parameters is. Only what is certainly too large is refused.
 _CERTAINTY = {"headers": 1.0, "table": 0.99, "recipe": 0.93, "name": 0.85}
 
+# Recipes ask for the weights and this much (most of them for the weights times 1.2).
+_RECIPE_MARGIN = 1.2
+
 _TYPICAL_VOCABULARY = 152_000
+
+# A short context's share beside weights of 16 bits, where the architecture is unknown.
+_TYPICAL_CACHE = 0.02
 
 
 @dataclass(frozen=True)
@@ -67,6 +73,10 @@ def weights(facts: ModelFacts, precision: str | None = None) -> Weights | None:
     size = (full * 16 + (facts.parameters - full) * wanted.bits) / 8
     certainty = _CERTAINTY.get(facts.parameters_from or "name", _CERTAINTY["name"])
     least = facts.parameters * wanted.bits / 8 * certainty
+    if facts.recipe_vram_gb and wanted.name == facts.precision:
+        # What is called FP8 may have experts in 4 bits (DeepSeek V4, MiMo 2.6): the recipe knows.
+        size = min(size, facts.recipe_vram_gb * 10**9 / _RECIPE_MARGIN)
+        least = min(least, size * _CERTAINTY["name"])
     return Weights(size, min(size, least), measured=False)
 
 
@@ -162,7 +172,11 @@ def least_vram(facts: ModelFacts, precision: str | None = None) -> float | None:
     tokens = min(facts.context_length or _USEFUL_TOKENS, _USEFUL_TOKENS)
     count = 1
     while True:
-        cache = kv_cache(facts.shape, tokens, 2, count) * count if facts.shape else 0.0
+        cache = (
+            kv_cache(facts.shape, tokens, 2, count) * count
+            if facts.shape
+            else (facts.parameters or 0) * 2 * _TYPICAL_CACHE
+        )
         beside = overhead(facts, _LARGE_GPU_GIB if count > 1 else 0, count) * count
         needed = (size.bytes + cache + beside) / UTILISATION
         if needed <= count * _LARGE_GPU_GIB * GIB or count >= 2**10:

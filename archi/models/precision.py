@@ -51,8 +51,9 @@ def _capability(method: str) -> float:
 
 
 # Bits: the format's own plus its scales: one fp16 scale and a 4-bit zero point per 128 weights
-# (AWQ, GPTQ), one fp8 scale per 16 (NVFP4), one 8-bit scale per 32 (MX formats). Capabilities of
-# compressed-tensors' schemes: get_min_capability of schemes/*.py, vLLM 0.32.0.
+# (AWQ, GPTQ), one fp16 scale per 32 (INT4), one fp8 scale per 16 (NVFP4), one 8-bit scale per 32
+# (MX formats). Capabilities of compressed-tensors' schemes: get_min_capability of schemes/*.py,
+# vLLM 0.32.0.
 _ROWS = (
     Precision("fp32", 32, "32 bits"),
     Precision("bf16", 16, "bf16", 8.0),
@@ -97,7 +98,7 @@ _ROWS = (
     ),
     Precision(
         "int4",
-        4.3,
+        4.5,
         "4 bits",
         7.5,
         _methods("compressed-tensors inc quark torchao auto_gptq gptq gptq_marlin moe_wna16"),

@@ -4,10 +4,10 @@
 where a hub or a folder has them; `fit` says whether it fits.
 """
 
+from archi.models.by_name import attention_heads, lookup, newer_than_pinned, quantization_of, reads
 from archi.models.facts import ModelFacts, Shape, Variant
 from archi.models.families import DEFAULT_TOOL_PARSER
-from archi.models.fit import Fit, about, fit
-from archi.models.lookup import attention_heads, lookup, newer_than_pinned, quantization_of
+from archi.models.fitting import Fit, about, fit
 
 __all__ = [
     "DEFAULT_TOOL_PARSER",
@@ -21,4 +21,5 @@ __all__ = [
     "lookup",
     "newer_than_pinned",
     "quantization_of",
+    "reads",
 ]

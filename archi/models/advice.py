@@ -82,8 +82,8 @@ def _idle(facts: ModelFacts, asked: Asked, idle: int) -> Iterator[str]:
 def _longest(asked: Asked, found: Room) -> Iterator[str]:
     if asked.tokens is None and found.longest:
         yield (
-            f"max_model_len: about {found.longest:,} tokens fit. Left out, vLLM takes the longest "
-            "that fits."
+            "Leave max_model_len out, or on auto: vLLM then takes the longest that fits, about "
+            f"{found.longest:,} tokens."
         )
 
 

@@ -69,7 +69,7 @@ def weights(facts: ModelFacts, precision: str | None = None) -> Weights | None:
         return Weights(facts.weights_bytes, facts.weights_bytes, measured=True)
     if facts.parameters is None or wanted.bits is None:
         return None
-    full = embedding_parameters(facts) if wanted.quantised else 0
+    full = kept_parameters(facts, wanted.name) if wanted.quantised else 0
     size = (full * 16 + (facts.parameters - full) * wanted.bits) / 8
     certainty = _CERTAINTY.get(facts.parameters_from or "name", _CERTAINTY["name"])
     least = facts.parameters * wanted.bits / 8 * certainty
@@ -80,15 +80,21 @@ def weights(facts: ModelFacts, precision: str | None = None) -> Weights | None:
     return Weights(size, min(size, least), measured=False)
 
 
-def embedding_parameters(facts: ModelFacts) -> float:
-    """Parameters of embeddings and output layer, which stay in 16 bits when all else is quantised.
+def kept_parameters(facts: ModelFacts, precision: str) -> float:
+    """Parameters that stay in 16 bits when all else is quantised.
 
-    Where the architecture is unknown it is the share that open models of that size have: about 15 %
-    of 8 billion, 3 % of 70 billion.
+    Embeddings and output layer; in MXFP4 attention too, for only experts are quantised there
+    (gpt-oss). Where the architecture is unknown it is the share that open models of that size
+    have: about 15 % of 8 billion, 3 % of 70 billion.
     """
     count = facts.parameters or 0
-    if facts.shape:
-        return facts.shape.vocab * facts.shape.hidden * (1 if facts.shape.tied else 2)
+    if shape := facts.shape:
+        ends = shape.vocab * shape.hidden * (1 if shape.tied else 2)
+        if precision != "mxfp4" or shape.latent:
+            return ends
+        return ends + shape.layers * shape.hidden * shape.head_dim * 2 * (
+            shape.heads + shape.kv_heads
+        )
     share = 0.15 * math.pow(8e9 / max(count, 1), 0.75)
     return count * min(0.2, share)
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archi.models import config_json
+from archi.models.by_name import lookup
 from archi.models.facts import ModelFacts
 from archi.models.families import DEFAULT_TOOL_PARSER, family_of
-from archi.models.lookup import lookup
 from archi.models.names import precision_of
 
 if TYPE_CHECKING:

@@ -36,11 +36,11 @@ def weights_sentence(facts: ModelFacts, precision: str | None = None) -> str:
             f"Weights: {count(facts.parameters)} parameters × {per:g} bytes ({wanted.words}) = "
             f"{gib(size.bytes)}."
         )
-    full = round(memory.embedding_parameters(facts))
+    full = round(memory.kept_parameters(facts, wanted.name))
+    what = "embeddings, output layer" + (", attention" if wanted.name == "mxfp4" else "")
     return (
-        f"Weights: {count(facts.parameters)} parameters, {count(full)} of them (embeddings, output "
-        f"layer) × 2 bytes, the rest × {wanted.bits / 8:.3g} bytes ({wanted.words}) = "
-        f"{gib(size.bytes)}."
+        f"Weights: {count(facts.parameters)} parameters, {count(full)} of them ({what}) × 2 bytes, "
+        f"the rest × {wanted.bits / 8:.3g} bytes ({wanted.words}) = {gib(size.bytes)}."
     )
 
 

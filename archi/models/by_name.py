@@ -169,4 +169,13 @@ def attention_heads(model_id: str) -> int | None:
 def quantization_of(model_id: str) -> str | None:
     """How a model's weights are quantised, as its name says: ``awq``, ``gptq``…; None: unsaid."""
     named = precision_of(model_id)
-    return named if named and PRECISIONS[named].methods else None
+    return named if named in _STATED_BY_NAME else None
+
+
+# Names that mean one way of quantising; 4 bits or INT8 may be many.
+_STATED_BY_NAME = ("awq", "gptq", "fp8", "mxfp4", "nvfp4")
+
+
+def reads(method: str, precision: str) -> bool:
+    """Whether vLLM's quantisation ``method`` can be that of weights in the format ``precision``."""
+    return method.startswith(precision) or method in PRECISIONS[precision].methods

@@ -12,7 +12,8 @@ from archi.cli.exit_codes import ExitCode
 from archi.cli.output import fail, out, print_json
 
 if TYPE_CHECKING:
-    from archi.models import Fit, ModelFacts
+    from archi.models import ModelFacts
+    from archi.models.fitting import Fit
 
 _MOST_GIB = 4096
 
@@ -36,7 +37,7 @@ def model(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """What a model needs: parsers, memory, and with --gpus whether it fits."""
-    from archi.models import fit
+    from archi.models.fitting import fit
 
     memory = _gpus(gpus) if gpus is not None else None
     facts = _facts(model_id, offline=offline)
@@ -130,7 +131,7 @@ def _print(facts: ModelFacts, fitted: Fit | None) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from archi.models import about
+    from archi.models.fitting import about
 
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(no_wrap=True)

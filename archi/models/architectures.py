@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from archi.models.facts import Shape
-from archi.models.names import canonical
+from archi.models.names import canonical, may_match
 
 _HALF_WINDOW = 2  # every second layer looks back a window
 
@@ -240,14 +240,17 @@ def architecture_of(model_id: str) -> Architecture | None:
     name = re.sub(
         r"^(qwen|llama|gemma|phi|mistral|deepseek)-?(?=\d)", _spelled, canonical(model_id)
     )
-    return next((row for row in _ROWS if _pattern(row.pattern).search(name)), None)
+    return next(
+        (
+            row
+            for row in _ROWS
+            if may_match(row.pattern, name)
+            and re.search(rf"(?:^|-)(?:{row.pattern})(?![a-z0-9])", name)
+        ),
+        None,
+    )
 
 
 def _spelled(match: re.Match[str]) -> str:
     """``qwen-2.5`` as ``qwen2.5``, ``llama3.1`` as ``llama-3.1``: as the rows spell it."""
     return "qwen" if match[1] == "qwen" else f"{match[1]}-"
-
-
-@cache
-def _pattern(pattern: str) -> re.Pattern[str]:
-    return re.compile(rf"(?:^|-)(?:{pattern})(?![a-z0-9])")

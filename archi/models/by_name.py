@@ -8,7 +8,7 @@ from archi.models import table
 from archi.models.architectures import Architecture, architecture_of
 from archi.models.facts import ModelFacts, Variant
 from archi.models.families import DEFAULT_TOOL_PARSER, NOT_CHAT, Family, family_of
-from archi.models.names import canonical, precision_of, size_of
+from archi.models.names import canonical, plain, precision_of, size_of
 from archi.models.precision import PRECISIONS
 from archi.models.table import Recipe
 from archi.vllm_registry import REASONING_PARSERS, TOOL_PARSERS, VLLM_VERSION
@@ -122,8 +122,9 @@ def _precision(
     """The variant's format, else the name's, else the one that the model is published in."""
     named = precision_of(model_id)
     if variant and variant.precision in PRECISIONS:
-        # "int4" is all that a recipe says where the name says how.
-        return named if named and variant.precision == "int4" else variant.precision
+        # A repack says by its name what became of it; "int4" is all that a recipe says of AWQ.
+        repacked = plain(variant.model_id) != plain(model_id) or variant.precision == "int4"
+        return named if named and repacked else variant.precision
     native = dict(_NATIVE).get(family.name) if family else None
     return named or native or "bf16"
 

@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass
 from functools import cache
 
-from archi.models.names import plain
+from archi.models.names import may_match, plain
 
 DEFAULT_TOOL_PARSER = "hermes"
 """What is taken where the family is unknown: the seed's default."""
@@ -214,12 +214,14 @@ FAMILIES: tuple[Family, ...] = (
 def family_of(model_id: str) -> Family | None:
     """The family that a model's name belongs to; None: unknown."""
     name = plain(model_id)
-    return next((family for family in FAMILIES if _compiled(family.pattern).search(name)), None)
-
-
-@cache
-def _compiled(pattern: str) -> re.Pattern[str]:
-    return re.compile(pattern)
+    return next(
+        (
+            family
+            for family in FAMILIES
+            if may_match(family.pattern, name) and re.search(family.pattern, name)
+        ),
+        None,
+    )
 
 
 def templates() -> set[str]:

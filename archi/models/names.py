@@ -69,6 +69,19 @@ def precision_of(model_id: str) -> str | None:
     return None
 
 
+def may_match(pattern: str, name: str) -> bool:
+    """Whether a pattern can match a name, judged by the word that it begins with.
+
+    To compile every pattern of a table takes longer than all else that a look-up does.
+    """
+    word = re.match(r"[a-z]+(?![a-z?])", pattern)
+    return word is None or _ALTERNATIVES.search(pattern) is not None or word[0] in name
+
+
+# A bar that stands in no parenthesis.
+_ALTERNATIVES = re.compile(r"^(?:[^()|]|\([^()]*(?:\([^()]*\)[^()]*)*\))*\|")
+
+
 def size_of(model_id: str) -> int | None:
     """The number of parameters that a name states (``8B``, ``8x7B``, ``135M``); None: none."""
     name = plain(model_id)

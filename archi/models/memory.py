@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 
 from archi.models.facts import ModelFacts, Shape
-from archi.models.precision import PRECISIONS
+from archi.models.precision import PRECISIONS, Precision
 
 GIB = 1024**3
 UTILISATION = 0.92
@@ -36,6 +36,7 @@ _CERTAINTY = {"headers": 1.0, "table": 0.99, "recipe": 0.93, "name": 0.85}
 
 # Recipes ask for the weights and this much (most of them for the weights times 1.2).
 _RECIPE_MARGIN = 1.2
+_CONTRADICTION = 0.9
 
 _TYPICAL_VOCABULARY = 152_000
 
@@ -73,11 +74,21 @@ def weights(facts: ModelFacts, precision: str | None = None) -> Weights | None:
     size = (full * 16 + (facts.parameters - full) * wanted.bits) / 8
     certainty = _CERTAINTY.get(facts.parameters_from or "name", _CERTAINTY["name"])
     least = facts.parameters * wanted.bits / 8 * certainty
-    if facts.recipe_vram_gb and wanted.name == facts.precision:
-        # What is called FP8 may have experts in 4 bits (DeepSeek V4, MiMo 2.6): the recipe knows.
-        size = min(size, facts.recipe_vram_gb * 10**9 / _RECIPE_MARGIN)
-        least = min(least, size * _CERTAINTY["name"])
+    if _has_smaller_parts(facts, wanted, size):
+        size = (facts.recipe_vram_gb or 0) * 1e9 / _RECIPE_MARGIN
+        least = size * _CERTAINTY["name"]
     return Weights(size, min(size, least), measured=False)
+
+
+def _has_smaller_parts(facts: ModelFacts, wanted: Precision, size: float) -> bool:
+    """Whether the recipe asks for less memory than the weights would take in that format.
+
+    What is called FP8 may have experts in 4 bits (DeepSeek V4, MiMo 2.6). Recipes of 4-bit variants
+    leave out what stays in 16 bits, and tell nothing.
+    """
+    if facts.recipe_vram_gb is None or wanted.name != facts.precision:
+        return False
+    return (wanted.bits or 0) >= 8 and facts.recipe_vram_gb * 1e9 < _CONTRADICTION * size
 
 
 def kept_parameters(facts: ModelFacts, precision: str) -> float:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from archi.models import attention_heads, quantization_of
+from archi.models import attention_heads, quantization_of, reads
 from archi.settings.checks import shown
 from archi.vllm_registry import (
     KV_CACHE_DTYPES,
@@ -200,7 +200,7 @@ def quantization(settings: Settings) -> Iterator[str]:
         )
         return
     made = quantization_of(settings.model)
-    if made and not _family(method).startswith(made):
+    if made and not reads(method, made):
         yield (
             f"{_VLLM}.quantization: {method!r} is refused: {settings.model} is quantised with "
             f"{made}, as its name says. Leave it out; the model itself says it."
@@ -211,10 +211,6 @@ def quantization(settings: Settings) -> Iterator[str]:
             f"{_VLLM}.dtype: {vllm.dtype!r} is refused with quantization {method}, which computes "
             f"in float16{'' if half_only else ' or bfloat16'}. Leave dtype out."
         )
-
-
-def _family(method: str) -> str:
-    return method.removeprefix("auto_").replace("compressed-tensors", "")
 
 
 def ports(settings: Settings) -> Iterator[str]:

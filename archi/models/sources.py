@@ -1,0 +1,297 @@
+"""A model's own files, from a hub or a folder: what they say wins over its name."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from archi.models import config_json
+from archi.models.by_name import lookup
+from archi.models.facts import ModelFacts
+from archi.models.families import DEFAULT_TOOL_PARSER, family_of
+from archi.models.names import precision_of
+
+if TYPE_CHECKING:
+    import requests
+    from huggingface_hub.utils._safetensors import SafetensorsFileMetadata
+
+HUB = "https://huggingface.co"
+TIMEOUT_SECONDS = 3.0
+_INDEX = "model.safetensors.index.json"
+_SINGLE = "model.safetensors"
+
+# A number of these is a parameter; others pack several into one.
+_UNPACKED = re.compile(r"F64|F32|F16|BF16|F8_\w+")
+
+
+class NoSuchModel(Exception):
+    """There is no such model, or nobody may read it; the text says which, and the mend."""
+
+
+class HubSilent(Exception):
+    """The hub does not answer; the text says why."""
+
+
+@dataclass(frozen=True)
+class Files:
+    """What was read.
+
+    Attributes:
+        origin: where from, for people.
+        config: of config.json.
+        template: the chat template; None where there is none.
+        weights_bytes: size of the weights; None where unknown.
+        parameters: how many; None where the headers don't tell.
+
+    """
+
+    origin: str
+    config: Mapping[str, Any] = field(default_factory=dict)
+    template: str | None = None
+    weights_bytes: int | None = None
+    parameters: int | None = None
+
+
+def is_folder(model: str) -> bool:
+    """Whether a model is named by a folder, and not by its id on a hub."""
+    return model.startswith(("/", "./", "../", "~")) or model in (".", "..")
+
+
+def read_folder(folder: str) -> ModelFacts:
+    """The facts of a model in a folder of this machine.
+
+    Raises:
+        NoSuchModel: there is no such folder, or no model in it.
+
+    """
+    path = Path(folder).expanduser()
+    config = _json_file(path / "config.json")
+    if config is None:
+        raise NoSuchModel(
+            f"{folder} has no config.json that can be read. Mend: name the folder that holds a "
+            "model's config.json, tokenizer and *.safetensors."
+        )
+    tokenizer = _json_file(path / "tokenizer_config.json") or {}
+    template = path / "chat_template.jinja"
+    separate = template.read_text(encoding="utf-8") if template.is_file() else None
+    size, parameters = _local_weights(path)
+    files = Files(folder, config, separate or _template(tokenizer), size, parameters)
+    return facts_of(str(path.resolve()), files)
+
+
+def read_hub(
+    model_id: str,
+    *,
+    endpoint: str | None = None,
+    token: str | None = None,
+    timeout: float = TIMEOUT_SECONDS,
+) -> ModelFacts:
+    """The facts of a model on a hub.
+
+    Args:
+        model_id: ``org/name``.
+        endpoint: the hub; None: ``HF_ENDPOINT``, else Hugging Face's.
+        token: for gated models; None: ``HF_TOKEN``.
+        timeout: seconds that one request may take.
+
+    Raises:
+        NoSuchModel: the hub has none, or does not let us read it.
+        HubSilent: it does not answer.
+
+    """
+    hub = _Hub(
+        (endpoint or os.environ.get("HF_ENDPOINT") or HUB).rstrip("/"),
+        token or os.environ.get("HF_TOKEN") or None,
+        timeout,
+        model_id,
+    )
+    config = hub.json("config.json")
+    if config is None:
+        raise NoSuchModel(
+            f"{model_id} on {hub.endpoint} has no config.json: it is no model that vLLM serves "
+            "from there."
+        )
+    tokenizer = hub.json("tokenizer_config.json") or {}
+    template = _template(tokenizer) or hub.text("chat_template.jinja")
+    size, parameters = hub.weights()
+    return facts_of(model_id, Files(hub.endpoint, config, template, size, parameters))
+
+
+@dataclass(frozen=True)
+class _Hub:
+    endpoint: str
+    token: str | None
+    timeout: float
+    model_id: str
+
+    def text(self, name: str) -> str | None:
+        """A file's text; None where the repository has no such file."""
+        import requests
+
+        headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        url = f"{self.endpoint}/{self.model_id}/resolve/main/{name}"
+        try:
+            answer = requests.get(url, headers=headers, timeout=self.timeout)
+        except requests.RequestException as error:
+            raise HubSilent(f"{self.endpoint} does not answer ({type(error).__name__})") from None
+        if answer.ok:
+            return answer.content.decode("utf-8", errors="replace")
+        if answer.headers.get("X-Error-Code") == "EntryNotFound":
+            return None
+        raise self._refused(answer)
+
+    def json(self, name: str) -> Mapping[str, Any] | None:
+        """A file's JSON object; None where the repository has no such file."""
+        text = self.text(name)
+        return None if text is None else _object(text)
+
+    def weights(self) -> tuple[int | None, int | None]:
+        """Bytes and parameters of the safetensors files."""
+        if index := self.json(_INDEX):
+            told = index.get("metadata") or {}
+            return _whole(told.get("total_size")), _whole(told.get("total_parameters"))
+        import httpx
+        from huggingface_hub import HfApi
+        from huggingface_hub.errors import HfHubHTTPError, SafetensorsParsingError
+
+        api = HfApi(endpoint=self.endpoint, token=self.token or False)
+        try:
+            header = api.parse_safetensors_file_metadata(
+                self.model_id, _SINGLE, timeout=self.timeout
+            )
+        except (HfHubHTTPError, httpx.HTTPError, SafetensorsParsingError):
+            return None, None
+        return _sizes([header])
+
+    def _refused(self, answer: requests.Response) -> Exception:
+        code = answer.headers.get("X-Error-Code", "")
+        if code == "GatedRepo" or answer.status_code == 403:
+            return NoSuchModel(
+                f"{self.model_id} is gated on {self.endpoint}. Mend: accept its conditions there, "
+                "and set HF_TOKEN to a token of that account."
+            )
+        if answer.status_code in (401, 404):
+            return NoSuchModel(
+                f"{self.endpoint} has no model {self.model_id}, or only for others. Mend: check "
+                "the spelling; for a private model set HF_TOKEN."
+            )
+        return HubSilent(f"{self.endpoint} answers {answer.status_code}")
+
+
+def facts_of(model_id: str, files: Files) -> ModelFacts:
+    """The facts by name, with what the model's own files say in their place."""
+    named = _by_name(model_id, files.config)
+    precision = config_json.precision_of(files.config) or named.precision
+    # A config.json without a word about it may still lie beside quantised files.
+    precision = precision_of(model_id) or precision if precision == named.precision else precision
+    facts = replace(
+        named,
+        model_id=model_id,
+        shape=config_json.shape_of(files.config, f"config.json of {model_id}") or named.shape,
+        context_length=config_json.context_of(files.config) or named.context_length,
+        precision=precision,
+        weights_bytes=files.weights_bytes,
+        parameters=files.parameters or named.parameters,
+        parameters_from="headers" if files.parameters else named.parameters_from,
+        source=f"config.json and safetensors headers from {files.origin}; {named.source}",
+    )
+    return _with_template(facts, files.template)
+
+
+def _by_name(model_id: str, config: Mapping[str, Any]) -> ModelFacts:
+    """The facts by the name, by the name that config.json has, or by the architecture."""
+    facts = lookup(model_id)
+    if facts.known:
+        return facts
+    for other in (config.get("_name_or_path"), config_json.family_name(config)):
+        if isinstance(other, str) and other and (family := family_of(other)):
+            found = lookup(other)
+            note = f"Its name tells no family; its config.json says {other}."
+            return replace(
+                found,
+                notes=(note, *found.notes),
+                family=family.name,
+                source=f"config.json ({other})",
+            )
+    return facts
+
+
+def _with_template(facts: ModelFacts, template: str | None) -> ModelFacts:
+    """The parser that the model's chat template asks for, where the name's does not read it."""
+    read = config_json.parsers_of_template(template or "")
+    if not read or facts.tool_parser in read:
+        if not facts.known and read:
+            return replace(facts, known=True, notes=(_told_by_template(facts.tool_parser),))
+        return facts
+    if facts.chat_template:
+        return facts  # the template that comes with archi takes the place of the model's
+    reasoning = facts.reasoning_parser
+    if not facts.known:
+        reasoning = config_json.reasoning_of_template(template or "")
+    return replace(
+        facts,
+        tool_parser=read[0],
+        known=True,
+        reasoning_parser=reasoning,
+        notes=(*(facts.notes if facts.known else ()), _told_by_template(read[0])),
+    )
+
+
+def _told_by_template(parser: str) -> str:
+    wins = f", not {DEFAULT_TOOL_PARSER}" if parser != DEFAULT_TOOL_PARSER else ""
+    return f"Its chat template writes tool calls as {parser} reads them{wins}."
+
+
+def _template(tokenizer: Mapping[str, Any]) -> str | None:
+    """The chat template of a tokenizer_config.json: the one for tools where there are several."""
+    found = tokenizer.get("chat_template")
+    if isinstance(found, list):
+        by_name = {str(one.get("name")): one.get("template") for one in found}
+        found = by_name.get("tool_use") or by_name.get("default")
+    return found if isinstance(found, str) else None
+
+
+def _local_weights(folder: Path) -> tuple[int | None, int | None]:
+    from huggingface_hub import parse_local_safetensors_file_metadata
+    from huggingface_hub.errors import SafetensorsParsingError
+
+    files = sorted(folder.glob("*.safetensors"))
+    try:
+        return _sizes([parse_local_safetensors_file_metadata(file) for file in files])
+    except (SafetensorsParsingError, OSError):
+        return sum(file.stat().st_size for file in files) or None, None
+
+
+def _sizes(headers: list[SafetensorsFileMetadata]) -> tuple[int | None, int | None]:
+    """Bytes and parameters of safetensors files by their headers."""
+    if not headers:
+        return None, None
+    tensors = [tensor for header in headers for tensor in header.tensors.values()]
+    size = sum(tensor.data_offsets[1] - tensor.data_offsets[0] for tensor in tensors)
+    if not all(_UNPACKED.fullmatch(str(tensor.dtype)) for tensor in tensors):
+        return size, None
+    return size, sum(tensor.parameter_count for tensor in tensors)
+
+
+def _json_file(path: Path) -> Mapping[str, Any] | None:
+    try:
+        return _object(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+def _object(text: str) -> Mapping[str, Any] | None:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _whole(value: object) -> int | None:
+    return int(value) if isinstance(value, (int, float)) and value > 0 else None

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from archi import env_file, gpu_choice, stack_file
+from archi import env_file, gpu_choice, model_fit, stack_file
 from archi.env_file import EnvFile
 from archi.models import lookup
 from archi.public_services import MODEL_HUB, REGISTRY, Service
@@ -107,7 +107,9 @@ def plan(wish: Wish, host: Host) -> Plan:
         vllm["check_fit"] = False
     if not vllm:
         del document["services"]["vllm"]
-    return Plan(checked(), Content(stack_config(document), environment.secrets), tuple(notes))
+    settings = checked()
+    _refuse_what_cannot_fit(settings, host)
+    return Plan(settings, Content(stack_config(document), environment.secrets), tuple(notes))
 
 
 def known_services(text: str) -> tuple[str, ...]:
@@ -186,11 +188,9 @@ def _gpus(settings: Settings, own: dict[str, Any], vllm: dict[str, Any], host: H
         )
     every = settings.gpu_ids.every
     offered = [_id(gpu) for gpu in taken] if every else list(settings.gpu_ids.ids)
-    facts = lookup(settings.model)
     choice = gpu_choice.choose(
         offered,
-        attention_heads=facts.attention_heads,
-        kv_heads=facts.kv_heads,
+        lookup(settings.model),
         tensor_parallel_size=settings.services.vllm.tensor_parallel_size,
         pipeline_parallel_size=settings.services.vllm.pipeline_parallel_size,
     )
@@ -205,6 +205,18 @@ def _gpus(settings: Settings, own: dict[str, Any], vllm: dict[str, Any], host: H
             f"evenly over {len(offered)} GPUs."
         )
     return notes
+
+
+def _refuse_what_cannot_fit(settings: Settings, host: Host) -> None:
+    asked = model_fit.question(settings)
+    if asked is None or not host.gpus:
+        return
+    from archi.gpus import chosen
+
+    gpus, _ = chosen(host.gpus, settings.gpu_ids)
+    token = settings.hf_token.get_secret_value() if settings.hf_token else None
+    if problems := model_fit.problems(asked, gpus, token):
+        raise SettingsError(problems, "The deployment can't be made:")
 
 
 def _id(gpu: Gpu) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import docker
 from docker.errors import APIError
 
+from archi import gpus, model_fit
 from archi.diagnosis import diagnose
 from archi.gpus import GpuDriver, device_request
 from archi.names import Names
@@ -34,6 +35,7 @@ class Preflight:
         gpu_driver: how Docker hands them over.
         image: any image that is present, the one that gets the GPUs if there is one.
         postgres_image: what is to read the database's volume; None for no database.
+        model: what is to fit on the GPUs; None for nothing.
 
     """
 
@@ -43,6 +45,7 @@ class Preflight:
     gpu_driver: GpuDriver
     image: str
     postgres_image: str | None
+    model: model_fit.Question | None = None
 
 
 def check(client: docker.DockerClient, wanted: Preflight) -> None:
@@ -130,4 +133,8 @@ def _gpu_problems(client: docker.DockerClient, wanted: Preflight) -> list[str]:
         run(client, probe)
     except APIError as error:
         return [f"GPUs ({wanted.gpu_ids}) can't be had. {diagnose([str(error.explanation)])}"]
-    return []
+    if wanted.model is None:
+        return []
+    every = gpus.of_docker_host(client, wanted.image, wanted.gpu_driver)
+    taken, _ = gpus.chosen(every, wanted.gpu_ids)
+    return model_fit.problems(wanted.model, taken)

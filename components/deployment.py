@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import pulumi
 
-from archi import render
+from archi import model_fit, render
 from archi.names import Names
 from archi.settings import Settings
 from components.chatbot import Chatbot, ChatbotArgs
@@ -102,6 +102,7 @@ class Deployment(pulumi.ComponentResource):
             gpu_driver=settings.gpu_driver,
             image=images.vllm_tag or images.base_tag,
             postgres_image=images.postgres_tag,
+            model=asdict(asked) if (asked := model_fit.question(settings)) else None,
             opts=self._child(images.base, images.vllm, images.postgres),
         )
         if settings.host_mode:

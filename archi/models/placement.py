@@ -38,11 +38,18 @@ def place(facts: ModelFacts, gpus: int, tensor: int | None, pipeline: int) -> Pl
 def even(facts: ModelFacts, most: int) -> int:
     """The largest number of GPUs up to ``most`` over which the heads are dealt out evenly.
 
-    A power of two where the heads are unknown: every model has a number of heads that goes with it.
+    Key-value heads are dealt out too, or each is copied to the same number of GPUs (vLLM 0.32.0,
+    vllm/model_executor/models/qwen2.py, ``Qwen2Attention``). A power of two where the heads are
+    unknown: nearly every model has a number of heads that goes with it.
     """
-    if facts.shape is None:
+    if (shape := facts.shape) is None:
         return int(2 ** (most.bit_length() - 1))
-    return max(number for number in range(1, most + 1) if facts.shape.heads % number == 0)
+    return max(
+        number
+        for number in range(1, most + 1)
+        if shape.heads % number == 0
+        and (shape.latent or shape.kv_heads % number == 0 or number % shape.kv_heads == 0)
+    )
 
 
 def _too_few(tensor: int, pipeline: int, gpus: int) -> tuple[str, ...]:

@@ -155,7 +155,7 @@ class _Hub:
         if index := self.json(_INDEX):
             told = index.get("metadata") or {}
             return _whole(told.get("total_size")), _whole(told.get("total_parameters"))
-        import httpx
+        import httpx2
         from huggingface_hub import HfApi
         from huggingface_hub.errors import HfHubHTTPError, SafetensorsParsingError
 
@@ -164,7 +164,7 @@ class _Hub:
             header = api.parse_safetensors_file_metadata(
                 self.model_id, _SINGLE, timeout=self.timeout
             )
-        except (HfHubHTTPError, httpx.HTTPError, SafetensorsParsingError):
+        except (HfHubHTTPError, httpx2.HTTPError, SafetensorsParsingError):
             return None, None
         return _sizes([header])
 

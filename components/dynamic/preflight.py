@@ -13,12 +13,12 @@ from components.dynamic import Provider
 class PreflightProvider(Provider):
     """Checks on ``up`` alone: a preview asks nothing of the host."""
 
-    keys = ("ports", "gpu_ids", "gpu_driver", "image", "postgres_image")
+    keys = ("ports", "gpu_ids", "gpu_driver", "image", "postgres_image", "model")
     names = "deployment"
 
     def work(self, props: dict[str, Any]) -> None:
         """Check; raises ``PreflightError`` naming everything in the way."""
-        from archi import preflight
+        from archi import model_fit, preflight
         from archi.docker_engine import connect
         from archi.settings import GpuIds
 
@@ -29,6 +29,7 @@ class PreflightProvider(Provider):
             gpu_driver=props["gpu_driver"],
             image=props["image"],
             postgres_image=props.get("postgres_image") or None,
+            model=model_fit.asked(props.get("model")),
         )
         preflight.check(connect(), wanted)
 
@@ -38,7 +39,8 @@ class Preflight(Resource, module="archi", name="Preflight"):
 
     ``ports``: key of the setting to port of the host; ``gpu_ids`` and ``gpu_driver``: as the stack
     file writes them; ``image``: any that is there, that of the container that gets the GPUs if
-    there is one; ``postgres_image``: what is to read the database's volume.
+    there is one; ``postgres_image``: what is to read the database's volume; ``model``: what is to
+    fit on the GPUs, as :class:`archi.model_fit.Question` names it.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class Preflight(Resource, module="archi", name="Preflight"):
         gpu_driver: str,
         image: str,
         postgres_image: str | None,
+        model: dict[str, Any] | None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         props = {
@@ -60,6 +63,7 @@ class Preflight(Resource, module="archi", name="Preflight"):
             "gpu_driver": gpu_driver,
             "image": image,
             "postgres_image": postgres_image,
+            "model": model,
             "done": None,
         }
         super().__init__(PreflightProvider(), name, props, opts)

@@ -7,9 +7,12 @@ the hook run before a container starts, with the devices asked for in the contai
 
 from __future__ import annotations
 
+import io
 import json
 import sys
+import tarfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,7 @@ import pytest
 
 from archi.docker_engine import connect
 from archi.docker_setup import start
+from archi.model_fit import question
 from archi.preflight import Preflight, PreflightError, check
 from archi.settings import GpuIds, from_mapping
 from components.vllm_server import device_requests
@@ -154,3 +158,59 @@ def test_an_engine_is_asked_by_a_container_that_is_gone_afterwards(engine: str) 
     client: docker.DockerClient = connect(engine)
     check(client, wanted("all"))
     assert client.containers.list(all=True) == []
+
+
+# What nvidia-smi says on a machine with one GPU of 24 GB, put where the toolkit would put it.
+NVIDIA_SMI = """#!/bin/sh
+case "$1" in
+--query-gpu=*) echo "0, GPU-8f6e1c2a, NVIDIA GeForce RTX 4090, 24564, 24000, 8.9, 570.124, [N/A]" ;;
+esac
+"""
+
+
+@pytest.fixture(scope="module")
+def image_that_sees_a_gpu(engine: str) -> str:
+    client = connect(engine)
+    container = client.containers.create(IMAGE, ["true"])
+    tool = tarfile.TarInfo("bin/nvidia-smi")
+    tool.size, tool.mode = len(NVIDIA_SMI), 0o755
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as tar:
+        tar.addfile(tool, io.BytesIO(NVIDIA_SMI.encode()))
+    container.put_archive("/", packed.getvalue())
+    container.commit("archi-test/gpu", "1")
+    container.remove()
+    return "archi-test/gpu:1"
+
+
+def fitting(image: str, model: str, **vllm: Any) -> Preflight:
+    """A preflight that asks whether the model fits; no hub is asked."""
+    services = {"vllm": {"model": model, "offline": True, **vllm}}
+    settings = from_mapping("bot", {"gpu_ids": "0", "services": services})
+    return replace(wanted("0"), image=image, model=question(settings))
+
+
+def test_a_model_that_cannot_fit_is_refused_with_the_arithmetic(
+    engine: str, image_that_sees_a_gpu: str
+) -> None:
+    with pytest.raises(PreflightError) as refused:
+        check(connect(engine), fitting(image_that_sees_a_gpu, "Qwen/Qwen3-32B"))
+    said = str(refused.value)
+    assert "Qwen/Qwen3-32B does not fit on 1 GPU (NVIDIA GeForce RTX 4090)." in said
+    assert "32.8 billion parameters × 2 bytes (bf16) = 61.0 GiB" in said
+    assert "Qwen/Qwen3-32B-AWQ" in said
+    assert "check_fit: false" in said
+
+
+def test_what_fits_passes_and_what_is_overruled(engine: str, image_that_sees_a_gpu: str) -> None:
+    client = connect(engine)
+    check(client, fitting(image_that_sees_a_gpu, "Qwen/Qwen3-8B"))
+    # The seed's default: a million tokens would take 54 GiB; `auto` makes it startable.
+    check(client, fitting(image_that_sees_a_gpu, "Qwen/Qwen2.5-7B-Instruct-1M"))
+    seed = "Qwen/Qwen2.5-7B-Instruct-1M"
+    asked = fitting(image_that_sees_a_gpu, seed, max_model_len=1_010_000)
+    with pytest.raises(PreflightError, match="max_model_len"):
+        check(client, asked)
+    overruled = fitting(image_that_sees_a_gpu, "Qwen/Qwen3-32B", check_fit=False)
+    assert overruled.model is None
+    check(client, overruled)

@@ -72,7 +72,7 @@ class Up:
         changed = self._pulumi(pulumi)
         endpoints = smoke.of_deployment(choice.stack)
         with self.phases.shown(), self.phases.run("smoke test") as phase:
-            answer = smoke.run(endpoints, lambda line: self.phases.say(phase, line))
+            answer = smoke.ask(endpoints, lambda line: self.phases.say(phase, line))
         self._close(settings, endpoints, answer, changed=changed)
 
     def down(self) -> int:

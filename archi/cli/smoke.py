@@ -36,9 +36,9 @@ def smoke(
 ) -> None:
     """Ask vLLM, and vLLM through the chat application: models, an answer, a stream, a tool call.
 
-    Addresses, model and key are the deployment's. These variables override them: SMOKE_PROVIDER
-    (vllm), SMOKE_VLLM_BASE_URL, SMOKE_VLLM_MODEL, SMOKE_VLLM_API_KEY, SMOKE_CHAT_URL,
-    SMOKE_CHAT_API_KEY.
+    Addresses, model and key are the deployment's. Variables override them:
+    SMOKE_VLLM_BASE_URL, SMOKE_VLLM_MODEL, SMOKE_VLLM_API_KEY, SMOKE_CHAT_URL,
+    SMOKE_CHAT_API_KEY, SMOKE_PROVIDER (vllm).
     """
     from archi import smoke as test
 

@@ -175,6 +175,8 @@ def tool_call(reply: Reply) -> Outcome:
         return Outcome(f"the model called {shown}, not {_TOOL}", note=True)
     if not isinstance(arguments, dict) or _ARGUMENT not in arguments:
         return Outcome(f"the model called {shown}, without its {_ARGUMENT}", note=True)
+    if not isinstance(arguments[_ARGUMENT], str):
+        return Outcome(f"the model called {shown}; its {_ARGUMENT} is no text", note=True)
     return Outcome(shown)
 
 

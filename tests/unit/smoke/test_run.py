@@ -76,6 +76,10 @@ def test_what_is_asked_is_a_stream_and_a_tool_by_name(
         ),
         ([("get_weather", "{}")], "the model called get_weather({}), without its city"),
         ([("get_weather", "[]")], "the model called get_weather([]), without its city"),
+        (
+            [("get_weather", '{"city": 7}')],
+            'the model called get_weather({"city": 7}); its city is no text',
+        ),
         ([("fetch", '{"city": "x"}')], 'the model called fetch({"city": "x"}), not get_weather'),
     ],
 )

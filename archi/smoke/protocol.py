@@ -106,7 +106,8 @@ def error_of(reply: Reply) -> dict[str, Any]:
         body = json.loads(reply.text)
     except ValueError:
         return {"message": shorten(reply.text, _QUOTED) or "nothing"}
-    return _error(body) or {"message": shorten(reply.text, _QUOTED)}
+    found = _error(body) or {}
+    return {**found, "message": found.get("message") or shorten(reply.text, _QUOTED)}
 
 
 def _error(body: object) -> dict[str, Any] | None:
@@ -205,7 +206,7 @@ def stream(reply: Reply) -> Outcome:
             raise StreamError(error, chunks)
         chunks += 1
         for choice in _choices(chunk):
-            text += _text(choice.get("delta") or {}, strip=False)
+            text += _text(choice.get("delta"), strip=False)
             finish = choice.get("finish_reason") or finish
     if reply.cut is Why.TIMEOUT:
         raise Broken(f"the stream was not at its end in time, {_after(chunks)}", late=True)
@@ -267,10 +268,13 @@ def _message(reply: Reply) -> dict[str, Any]:
 
 def _choices(chunk: object) -> Iterator[dict[str, Any]]:
     choices = chunk.get("choices") if isinstance(chunk, dict) else None
-    return (choice for choice in choices or () if isinstance(choice, dict))
+    listed = choices if isinstance(choices, list) else []
+    return (choice for choice in listed if isinstance(choice, dict))
 
 
-def _text(message: dict[str, Any], *, strip: bool = True) -> str:
+def _text(message: object, *, strip: bool = True) -> str:
+    if not isinstance(message, dict):
+        return ""
     # A model that reasons first may come to no answer in so few tokens.
     said = message.get("content") or message.get("reasoning") or message.get("reasoning_content")
     return str(said or "").strip() if strip else str(said or "")

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from archi.smoke import protocol
 from archi.smoke.protocol import Broken
@@ -20,6 +24,9 @@ def chunk(text: str | None = None, finish: str | None = None) -> str:
     return f"data: {json.dumps({'choices': [{'delta': delta, 'finish_reason': finish}]})}\n\n"
 
 
+KEYS = st.sampled_from(
+    ["choices", "message", "content", "error", "delta", "id", "name", "arguments"]
+)
 WHOLE = chunk("Hello") + chunk(None, "stop") + "data: [DONE]\n\n"
 
 
@@ -70,6 +77,28 @@ def test_a_stream_that_ended_wrongly_is_broken(text: str, said: str, models: boo
     assert broken.value.models is models
 
 
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(KEYS | st.text(), inner),
+    max_leaves=8,
+)
+
+
+@given(ANYTHING, ANYTHING)
+def test_whatever_comes_is_an_outcome_or_is_broken_in_words(one: Any, other: Any) -> None:
+    bodies = [one, {"choices": one}, {"choices": [{"message": one, "delta": other}]}]
+    bodies += [{"choices": [{"message": {"content": one, "tool_calls": other}}]}, {"data": [one]}]
+    bodies += [{"choices": [{"message": {"tool_calls": [{"function": one}, other]}}]}]
+    for body in bodies:
+        text = json.dumps(body)
+        for read in (protocol.models, protocol.completion, protocol.tool_call):
+            with suppress(Broken):
+                read(Reply(200, "application/json", text, 0, None))
+        with suppress(Broken):
+            protocol.stream(streamed(f"data: {text}\n\n{WHOLE}"))
+        assert protocol.error_of(Reply(500, "", text, 0, None))["message"]
+
+
 def test_an_answer_in_one_piece_is_no_stream() -> None:
     with pytest.raises(Broken, match="answered a application/json; charset=utf-8, not a stream"):
         protocol.stream(streamed("{}", kind="application/json"))
@@ -83,6 +112,7 @@ def test_an_answer_in_one_piece_is_no_stream() -> None:
         ('{"detail": "Not Found"}', "Not Found"),
         ('{"detail": [{"msg": "field required"}]}', "[{'msg': 'field required'}]"),
         ('{"error": {"kind": "odd"}}', '{"kind": "odd"}'),
+        ('{"error": ""}', '{"error": ""}'),
         ("<html>\n  no </html>", "<html> no </html>"),
         ("", "nothing"),
         ("[1]", "[1]"),

@@ -91,7 +91,7 @@ class Up:
         self.phases.note("pulumi up", time.monotonic() - begin)
         endpoints = smoke.of_deployment(settings.name)
         with self.phases.shown(), self.phases.run("smoke test") as phase:
-            answer = smoke.run(endpoints, lambda line: self.phases.say(phase, line))
+            answer = smoke.ask(endpoints, lambda line: self.phases.say(phase, line))
         self._close(settings, endpoints, answer, changed=outcome.changed)
         self._next(settings, again, away)
 

@@ -30,6 +30,9 @@ class Script:
         in_band_error: an error object sent after the tokens.
         hang: nothing is ever said: "headers" before the status line, "first" after it, "last"
             after the tokens.
+        tool_calls: (name, arguments) of the calls that answer a request with tools; streams have
+            none.
+        tool_error: (status, message) for a request with tools.
         hold: the answer waits after its first chunk until ``server.release()``.
     """
 
@@ -45,6 +48,8 @@ class Script:
     hang: str | None = None
     hold: bool = False
     finish_reason: str = "stop"
+    tool_calls: list[tuple[str, str]] = field(default_factory=list)
+    tool_error: tuple[int, str] | None = None
 
 
 class ScriptedVllm:
@@ -206,6 +211,9 @@ class ScriptedVllm:
             script.error_times = script.error_times and script.error_times - 1
             status, message = script.error
             return self._json(writer, status, _error(message, "Error", status))
+        if script.tool_error and body.get("tools"):
+            status, message = script.tool_error
+            return self._json(writer, status, _error(message, "BadRequestError", status))
         if script.hang == "headers":
             await asyncio.Event().wait()
         prompt = count_tokens(body["messages"])
@@ -217,7 +225,11 @@ class ScriptedVllm:
         }
         if not body.get("stream"):
             await asyncio.sleep(script.delay * len(tokens))
-            message = {"role": "assistant", "content": "".join(tokens)}
+            message: dict[str, Any] = {"role": "assistant", "content": "".join(tokens)}
+            if script.reasoning:
+                message[script.reasoning_field] = "".join(script.reasoning)
+            if script.tool_calls and body.get("tools"):
+                message |= {"content": None, "tool_calls": _calls(script.tool_calls)}
             choice = {"index": 0, "message": message, "finish_reason": script.finish_reason}
             return self._json(
                 writer,
@@ -292,6 +304,13 @@ def count_tokens(messages: list[dict[str, Any]]) -> int:
 
 def _envelope(body: dict[str, Any], kind: str) -> dict[str, Any]:
     return {"id": "chatcmpl-scripted", "object": kind, "created": 1, "model": body["model"]}
+
+
+def _calls(calls: list[tuple[str, str]]) -> list[dict[str, Any]]:
+    return [
+        {"id": f"call-{at}", "type": "function", "function": {"name": name, "arguments": arguments}}
+        for at, (name, arguments) in enumerate(calls)
+    ]
 
 
 def _error(message: str, kind: str, code: int) -> dict[str, Any]:

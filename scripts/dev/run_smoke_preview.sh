@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Smoke test of a deployment: is vLLM reachable, does an answer come through the chat application?
+# Smoke test of a deployment: vLLM, and vLLM through the chat application. The same as `archi smoke`:
 #   SMOKE_PROVIDER=vllm SMOKE_VLLM_BASE_URL=… SMOKE_VLLM_MODEL=… scripts/dev/run_smoke_preview.sh NAME
+# All three variables can be left out; --help says the rest.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd)
 python=${VENV:-$root/.venv}/bin/python
 if [ ! -x "$python" ]; then
-  echo "There is no virtual environment at ${python%/bin/python}. Run 'make venv' first." >&2
-  exit 2
+  echo "There is no virtual environment at ${python%/bin/python}. Mend: \`make venv\` first." >&2
+  exit 1
 fi
-cd "$root"
-exec "$python" -m archi.smoke "$@"
+exec "$python" -m archi.cli.smoke "$@"

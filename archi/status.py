@@ -10,11 +10,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from archi import drift, vllm_metrics
+from archi import diagnosis, drift, vllm_metrics
 from archi.deployments import containers, known
 from archi.deployments.containers import ServiceState
 from archi.deployments.known import Deployment, State
-from archi.diagnosis import Diagnosis, clean, diagnose
+from archi.diagnosis import Diagnosis, clean
 from archi.drift import Difference
 from archi.render.places import VLLM_PORT
 from archi.vllm_metrics import Load
@@ -107,7 +107,7 @@ def of(client: docker.DockerClient, root: Path, name: str) -> Status:
             errors.append(error)
         if not service.well and not service.starting:
             attrs = ours[service.service].attrs
-            diagnoses[service.service] = _diagnosis(service, lines, attrs)
+            diagnoses[service.service] = _why(service, lines, attrs)
     server = ours.get("vllm-server")
     asked = server if server is not None and server.status == "running" else None
     return Status(
@@ -173,10 +173,16 @@ def last_error(service: str, lines: Sequence[str]) -> LastError | None:
         lines: of the log, oldest first, each behind its time as `docker logs --timestamps` has it.
 
     """
-    for line in reversed(lines):
+    told = []
+    for line in lines:
         time, _, text = line.partition(" ")
-        if told := _told(text):
-            return LastError(service, told, containers.moment(time))
+        if error := _told(text):
+            told.append((time, error))
+    # An error is often followed by the wrapper around it, which tells less.
+    chosen = diagnosis.last_error(error for _, error in told)
+    for time, error in reversed(told):
+        if chosen and error.startswith(chosen.rstrip("…")):
+            return LastError(service, chosen, containers.moment(time))
     return None
 
 
@@ -210,8 +216,8 @@ def _log(container: Container) -> list[str]:
     return raw.decode(errors="replace").splitlines()
 
 
-def _diagnosis(service: ServiceState, lines: Iterable[str], attrs: dict[str, Any]) -> Diagnosis:
-    return diagnose(
+def _why(service: ServiceState, lines: Iterable[str], attrs: dict[str, Any]) -> Diagnosis:
+    return diagnosis.diagnose(
         [line.partition(" ")[2] for line in lines],
         service.exit_code,
         out_of_memory=bool(attrs["State"].get("OOMKilled")),

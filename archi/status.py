@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from docker.models.containers import Container
 
 _LOG_LINES = 400
+_BEFORE, _AFTER = 100, 10  # lines around an error that belong to it
 _GPU_QUERY = (
     "nvidia-smi",
     "--query-gpu=index,name,memory.used,memory.total",
@@ -32,6 +33,7 @@ _GPU_QUERY = (
 _SAYS_ERROR = re.compile(
     r"\b(ERROR|CRITICAL|FATAL|PANIC)\b|\b\w*(Error|Exception)\b\s*(:|\()|^\S*: error:"
 )
+_LOGGED_AS_LESS = re.compile(r"^(\([\w ]+pid=\d+\)\s*)?(DEBUG|INFO|WARNING)\b")
 _ERROR_LEVELS = ("error", "critical", "exception", "fatal")
 
 
@@ -173,17 +175,16 @@ def last_error(service: str, lines: Sequence[str]) -> LastError | None:
         lines: of the log, oldest first, each behind its time as `docker logs --timestamps` has it.
 
     """
-    told = []
-    for line in lines:
-        time, _, text = line.partition(" ")
-        if error := _told(text):
-            told.append((time, error))
-    # An error is often followed by the wrapper around it, which tells less.
-    chosen = diagnosis.last_error(error for _, error in told)
-    for time, error in reversed(told):
-        if chosen and error.startswith(chosen.rstrip("…")):
-            return LastError(service, chosen, containers.moment(time))
-    return None
+    texts = [line.partition(" ")[2] for line in lines]
+    told = [(at, error) for at, text in enumerate(texts) if (error := _told(text))]
+    if not told:
+        return None
+    last, error = told[-1]
+    if not texts[last].startswith("{"):
+        # The line that ends a traceback often tells less than one above or below it.
+        found = diagnosis.diagnose(texts[max(0, last - _BEFORE) : last + _AFTER])
+        error = found.evidence or error
+    return LastError(service, error, containers.moment(lines[last].partition(" ")[0]))
 
 
 def _told(line: str) -> str | None:
@@ -201,7 +202,9 @@ def _told(line: str) -> str | None:
         last = str(record.get("exception") or "").strip().rpartition("\n")[2]
         return ": ".join(filter(None, (str(record.get("event") or ""), last)))
     text = clean(line).strip()
-    if not text or line[:1].isspace() or not _SAYS_ERROR.search(line):
+    if not text or line[:1].isspace() or _LOGGED_AS_LESS.match(line):
+        return None
+    if not _SAYS_ERROR.search(line):
         return None
     return text
 

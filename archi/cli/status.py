@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from itertools import groupby
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -64,10 +65,12 @@ def _print(found: Status, now: datetime) -> None:
     else:
         console.print("Last error: none in the logs")
     for service, diagnosis in found.diagnoses.items():
-        console.print(f"[bold red]✗[/bold red] {service}: {escape(str(diagnosis))}")
-    for one in found.drift:
-        console.print(f"[bold red]✗[/bold red] {escape(str(one))}")
-        console.print(f"  Mend: {escape(one.mend)}")
+        said = str(diagnosis).replace("\n", "\n  ")
+        console.print(f"[bold red]✗[/bold red] {service}: {escape(said)}")
+    for mend, same in groupby(found.drift, key=lambda one: one.mend):
+        for one in same:
+            console.print(f"[bold red]✗[/bold red] {escape(str(one))}")
+        console.print(f"  Mend: {escape(mend)}")
     if not found.drift and deployment.services:
         console.print("Drift: none; Docker has what was deployed")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import itertools
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -208,7 +209,7 @@ def _model(attrs: Mapping[str, Mapping[str, Any]]) -> str | None:
 
 def option(command: Sequence[str], flag: str) -> str | None:
     """The value behind a flag of a command line."""
-    for word, following in zip(command, [*command[1:], None], strict=True):
+    for word, following in itertools.pairwise(command):
         if word == flag:
             return following
     return None

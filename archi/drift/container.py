@@ -78,7 +78,11 @@ _SIMPLE: tuple[tuple[str, Get, Get], ...] = (
         lambda i: i.get("restart"),
         lambda a: (a["HostConfig"].get("RestartPolicy") or {}).get("Name"),
     ),
-    ("network mode", lambda i: i.get("networkMode"), lambda a: a["HostConfig"].get("NetworkMode")),
+    (
+        "on the host's network",
+        lambda i: i.get("networkMode") == "host",
+        lambda a: a["HostConfig"].get("NetworkMode") == "host",
+    ),
     ("ipc mode", lambda i: i.get("ipcMode"), lambda a: a["HostConfig"].get("IpcMode")),
     (
         "shared memory in MiB",
@@ -145,7 +149,9 @@ def _environment(
         expected, found = wanted.get(name, given.get(name)), now.get(name)
         if expected == found:
             continue
-        yield f"environment variable {name}", *pair(expected, found, show=show_variable(name))
+        # Nobody knows what a variable that was added by hand holds.
+        show = name in wanted and show_variable(name)
+        yield f"environment variable {name}", *pair(expected, found, show=show)
 
 
 def _command(inputs: Mapping[str, Any], attrs: Mapping[str, Any]) -> Found:

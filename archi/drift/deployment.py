@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from archi.deployments import containers, pulumi_state
 from archi.deployments.known import Deployment
 from archi.deployments.pulumi_state import StackState
+from archi.deployments.services import STOP_GRACE_SECONDS
 from archi.drift.container import foreign, of_container
 from archi.drift.difference import Difference
 from archi.names import LABEL_DEPLOYMENT
@@ -51,7 +52,7 @@ def _container(
 ) -> list[Difference]:
     inputs, attrs = resource["inputs"], container.attrs
     refresh = f"`pulumi up --refresh -s {deployment}`"
-    recreate = f"`docker rm -f {container.name}`, then {refresh}."
+    recreate = f"{_removal(service, container)}, then {refresh}."
     found = []
     if resource.get("id") != container.id:
         found.append(
@@ -89,7 +90,7 @@ def _missing(client: docker.DockerClient, deployment: str, service: str, name: s
         other = client.containers.get(name)
     except NotFound:
         mend = f"`pulumi up --refresh -s {deployment}` makes a new one."
-        return Difference(service, f"container {name}", "there", None, mend)
+        return Difference(service, f"container {name}", "there", "gone", mend)
     return foreign(service, name, deployment, other.labels.get(LABEL_DEPLOYMENT))
 
 
@@ -99,9 +100,15 @@ def _unknown_to_pulumi(deployment: str, service: str, container: Container) -> D
         f"container {container.name}",
         None,
         "there, and Pulumi's state does not know it",
-        f"`docker rm -f {container.name}`, then `pulumi up --refresh -s {deployment}`; or "
-        f"`archi delete -n {deployment}`.",
+        f"{_removal(service, container)}, then `pulumi up --refresh -s {deployment}`; or `archi "
+        f"delete -n {deployment}`.",
     )
+
+
+def _removal(service: str, container: Container) -> str:
+    """How a person removes it without harm: a database wants to be stopped first."""
+    grace = STOP_GRACE_SECONDS.get(service, 10)
+    return f"`docker stop -t {grace} {container.name} && docker rm {container.name}`"
 
 
 def _shared(client: docker.DockerClient, deployment: str, stack: StackState) -> list[Difference]:
@@ -120,7 +127,7 @@ def _shared(client: docker.DockerClient, deployment: str, stack: StackState) -> 
             None,
             f"{kind} {name}",
             "there",
-            None,
+            "gone",
             f"`pulumi up --refresh -s {deployment}` makes a new one"
             + (", empty." if kind == "volume" else "."),
         )
@@ -143,7 +150,7 @@ def _files(deployment: str, stack: StackState, ours: Mapping[str, Container]) ->
         return []
     mend = f"`pulumi up -s {deployment} --replace '**::files-written'` writes it again."
     return [
-        Difference(None, f"file {path}", "as written", "edited" if path in now else None, mend)
+        Difference(None, f"file {path}", "as written", "edited" if path in now else "gone", mend)
         for path, digest in wanted.items()
         if now.get(path) != digest
     ]

@@ -30,4 +30,4 @@ class Difference:
 
 
 def _said(value: str | None) -> str:
-    return "without" if value is None else value
+    return "none" if value is None else value

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
+from archi.cli import completion
 from archi.cli.deployment_errors import explained
 from archi.cli.exit_codes import ExitCode
 from archi.cli.output import err, fail
@@ -17,7 +18,12 @@ if TYPE_CHECKING:
 
 
 def delete(
-    name: Annotated[str, typer.Option("-n", "--name", help="The deployment's name.")],
+    name: Annotated[
+        str,
+        typer.Option(
+            "-n", "--name", help="The deployment's name.", autocompletion=completion.deployments
+        ),
+    ],
     rmi: Annotated[
         bool, typer.Option("--rmi", help="Also its images that nothing else uses.")
     ] = False,

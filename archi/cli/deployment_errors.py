@@ -12,7 +12,8 @@ from archi.cli.output import fail
 @contextmanager
 def explained() -> Iterator[None]:
     """Turn our own errors into a text for people and an exit code."""
-    from docker.errors import APIError
+    from docker.errors import APIError, DockerException
+    from requests import RequestException
 
     from archi.cancellation import Cancelled
     from archi.deployments.known import UnknownDeployment
@@ -30,5 +31,7 @@ def explained() -> Iterator[None]:
         fail(str(error), ExitCode.REFUSED)
     except APIError as error:
         fail(f"Docker refused: {error.explanation}", ExitCode.FAILED)
+    except (DockerException, RequestException) as error:
+        fail(f"The Docker Engine no longer answers: {error}", ExitCode.NO_ENGINE)
     except (Cancelled, KeyboardInterrupt):
         fail(str(Cancelled()), ExitCode.INTERRUPTED)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from archi.cli import completion
 from archi.cli.deployment_errors import explained
 from archi.cli.output import out, print_json
 
@@ -15,7 +16,12 @@ from archi.cli.output import out, print_json
 def list_services(
     name: Annotated[
         str | None,
-        typer.Option("-n", "--name", help="Those of this deployment, and how they are."),
+        typer.Option(
+            "-n",
+            "--name",
+            help="Those of this deployment, and how they are.",
+            autocompletion=completion.deployments,
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
 ) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from archi.cli import completion
 from archi.cli.deployment_errors import explained
 from archi.cli.exit_codes import ExitCode
 from archi.cli.output import fail
@@ -18,8 +19,13 @@ if TYPE_CHECKING:
 
 
 def logs(
-    name: Annotated[str, typer.Argument(help="The deployment's name.")],
-    service: Annotated[str | None, typer.Argument(help="Only this service; else all.")] = None,
+    name: Annotated[
+        str, typer.Argument(help="The deployment's name.", autocompletion=completion.deployments)
+    ],
+    service: Annotated[
+        str | None,
+        typer.Argument(help="Only this service; else all.", autocompletion=completion.services),
+    ] = None,
     follow: Annotated[
         bool, typer.Option("-f", "--follow", help="Go on with what comes, until Ctrl-C.")
     ] = False,

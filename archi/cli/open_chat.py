@@ -8,12 +8,17 @@ from typing import Annotated
 
 import typer
 
+from archi.cli import completion
 from archi.cli.deployment_errors import explained
 from archi.cli.exit_codes import ExitCode
 from archi.cli.output import err, fail, out
 
 
-def open_chat(name: Annotated[str, typer.Argument(help="The deployment's name.")]) -> None:
+def open_chat(
+    name: Annotated[
+        str, typer.Argument(help="The deployment's name.", autocompletion=completion.deployments)
+    ],
+) -> None:
     """Open a deployment's chat in a browser; where there is none, print its address."""
     import webbrowser
     from pathlib import Path

@@ -6,16 +6,27 @@ from typing import Annotated
 
 import typer
 
+from archi.cli import completion
 from archi.cli.deployment_errors import explained
 from archi.cli.exit_codes import ExitCode
 from archi.cli.output import err, fail, out, print_json
 
 
 def restart(
-    name: Annotated[str, typer.Option("-n", "--name", help="The deployment's name.")],
+    name: Annotated[
+        str,
+        typer.Option(
+            "-n", "--name", help="The deployment's name.", autocompletion=completion.deployments
+        ),
+    ],
     service: Annotated[
         list[str] | None,
-        typer.Option("-s", "--service", help="Only this one; may be given several times."),
+        typer.Option(
+            "-s",
+            "--service",
+            help="Only this one; may be given several times.",
+            autocompletion=completion.services,
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
 ) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
+from archi.cli import completion
 from archi.cli.deployment_errors import explained
 from archi.cli.exit_codes import ExitCode
 from archi.cli.output import out, print_json
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
 
 
 def status(
-    name: Annotated[str, typer.Argument(help="The deployment's name.")],
+    name: Annotated[
+        str, typer.Argument(help="The deployment's name.", autocompletion=completion.deployments)
+    ],
     as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
 ) -> None:
     """Show health, load, the last error, and what is not as it was deployed.

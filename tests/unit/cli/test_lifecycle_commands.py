@@ -11,6 +11,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from archi.cli import completion
 from archi.cli.delete import delete, describe
 from archi.cli.exit_codes import ExitCode
 from archi.cli.list_deployments import list_deployments
@@ -141,3 +142,15 @@ def test_spans_are_said_in_their_largest_unit(seconds: int, said: str) -> None:
 
 def test_no_time_is_a_dash() -> None:
     assert ago(None, NOW) == "–"
+
+
+def test_the_shell_offers_deployments_and_services(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PULUMI_BACKEND_URL", f"file://{tmp_path}")
+    folder = tmp_path / ".pulumi" / "stacks" / "archi"
+    folder.mkdir(parents=True)
+    (folder / "loud.json").write_text("{}")
+    assert completion.deployments("lo") == ["local", "loud"]
+    assert completion.deployments("my-") == []
+    assert completion.services("v") == ["vllm-server"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 Say = Callable[[str], None]
 
 _ONE_SHOT_GRACE_SECONDS = 2
-_CANCELLED = 8
-"""Exit code of a pulumi that was broken off (pkg/cmd/pulumi/cmd/exit_codes.go, v3.259.0)."""
 
 
 class DeletionError(Exception):
@@ -66,10 +65,10 @@ def _destroy(root: Path, what: Plan) -> None:
     pulumi_cli.ready(pulumi)
     # What was removed by hand would fail to be removed a second time: so look first.
     arguments = ["destroy", "--refresh", "--yes", "--skip-preview", "--stack", what.name]
-    with _own_signals():
+    with _signals() as received:
         code = pulumi.run(arguments)
-    if code == _CANCELLED:
-        raise Cancelled
+        if code != 0 and received():
+            raise Cancelled  # pulumi's exit code is that of any failure
     if code != 0:
         raise DeletionError(
             f"`pulumi destroy` of {what.name} failed; it says why above. Mend that, and run the "
@@ -78,14 +77,27 @@ def _destroy(root: Path, what: Plan) -> None:
 
 
 @contextlib.contextmanager
-def _own_signals() -> Iterator[None]:
-    """Ctrl-C is pulumi's while it runs, and ours again afterwards."""
+def _signals() -> Iterator[Callable[[], bool]]:
+    """Ctrl-C is pulumi's while it runs, and ours again afterwards; yields whether one came."""
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    theirs.setblocking(False)
+
+    def received() -> bool:
+        with contextlib.suppress(BlockingIOError):
+            return bool(set(ours.recv(64)) & set(before))
+        return False
+
+    # Whoever handles a signal, its number is written there.
+    former = signal.set_wakeup_fd(theirs.fileno())
+    with ours, theirs:
+        try:
+            yield received
+        finally:
+            signal.set_wakeup_fd(former)
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
 
 def _forget(root: Path, what: Plan) -> None:

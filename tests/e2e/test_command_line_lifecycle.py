@@ -402,6 +402,29 @@ def test_a_delete_that_was_killed_is_finished_by_the_next(
     assert not made.exists()
 
 
+def test_a_delete_that_is_broken_off_says_so_and_is_finished_by_the_next(
+    client: docker.DockerClient, checkout: Checkout, made: Path
+) -> None:
+    with subprocess.Popen(
+        [*ARCHI, "delete", "-n", MADE, "--rmv", "--yes"],
+        cwd=checkout.path,
+        env=checkout.environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        next(line for line in process.stdout if "refreshing" in line)
+        process.send_signal(signal.SIGINT)
+        rest = process.stdout.read()
+        assert process.wait(timeout=120) == ExitCode.INTERRUPTED, rest
+    assert "Broken off." in rest
+    assert made.exists()
+    archi(checkout, "delete", "-n", MADE, "--rmv", "--yes")
+    assert not any(things(client, MADE).values())
+
+
 def test_with_a_lost_passphrase_it_is_deleted_by_label(
     client: docker.DockerClient, checkout: Checkout, made: Path
 ) -> None:

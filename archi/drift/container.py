@@ -1,0 +1,305 @@
+"""How a container differs from what Pulumi made it with."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from archi.deployments.pulumi_state import is_secret
+from archi.drift.difference import Difference
+from archi.drift.shown import flags, pair, show_flag, show_variable, variables
+from archi.names import LABEL_DEPLOYMENT, LABEL_SECRETS
+
+_MIB = 2**20
+_ANONYMOUS = re.compile(r"[0-9a-f]{64}")
+"""Name of a volume that nobody named: an image asked for it."""
+
+Found = Iterator[tuple[str, str | None, str | None]]
+"""Differences as (what, expected, found)."""
+
+
+def of_container(
+    service: str,
+    inputs: Mapping[str, Any],
+    attrs: Mapping[str, Any],
+    image_environment: Sequence[str] | None = (),
+    *,
+    recreate: str,
+) -> list[Difference]:
+    """How a container differs from what Pulumi made it with.
+
+    Args:
+        service: its name, for people.
+        inputs: of the container resource in the state, in Pulumi's camelCase.
+        attrs: of the container, as Docker's API has them.
+        image_environment: the variables that its image sets, as ``NAME=value``; None where that is
+            not known, and then variables that were added are not looked for.
+        recreate: the mend for what only a new container takes up.
+
+    """
+    found = [
+        Difference(service, what, expected, now, recreate)
+        for part in (_simple, _labels, _command, _mounts, _ports)
+        for what, expected, now in part(inputs, attrs)
+    ]
+    found += [
+        Difference(service, what, expected, now, recreate)
+        for what, expected, now in _environment(inputs, attrs, image_environment)
+    ]
+    return found + _networks(service, inputs, attrs, recreate)
+
+
+def foreign(service: str, name: str, deployment: str, owner: str | None) -> Difference:
+    """A container that has the service's name and isn't this deployment's."""
+    return Difference(
+        service,
+        f"container {name}",
+        f"labelled {LABEL_DEPLOYMENT}={deployment}",
+        f"of the deployment {owner}" if owner else "somebody else's",
+        f"rename or remove it, then `pulumi up --refresh -s {deployment}`.",
+    )
+
+
+Get = Callable[[Mapping[str, Any]], Any]
+
+# What is one value on either side: (what, in the state's inputs, in Docker's attributes). Where the
+# state says None, Docker's or the image's default holds and nothing is compared.
+_SIMPLE: tuple[tuple[str, Get, Get], ...] = (
+    ("image", lambda i: i.get("image"), lambda a: a["Config"]["Image"]),
+    ("user", lambda i: i.get("user"), lambda a: a["Config"].get("User")),
+    (
+        "memory limit in MiB",
+        lambda i: _whole(i.get("memory")),
+        lambda a: (a["HostConfig"].get("Memory") or 0) // _MIB,
+    ),
+    (
+        "restart policy",
+        lambda i: i.get("restart"),
+        lambda a: (a["HostConfig"].get("RestartPolicy") or {}).get("Name"),
+    ),
+    (
+        "on the host's network",
+        lambda i: i.get("networkMode") == "host",
+        lambda a: a["HostConfig"].get("NetworkMode") == "host",
+    ),
+    ("ipc mode", lambda i: i.get("ipcMode"), lambda a: a["HostConfig"].get("IpcMode")),
+    (
+        "shared memory in MiB",
+        lambda i: _whole(i.get("shmSize")),
+        lambda a: (a["HostConfig"].get("ShmSize") or 0) // _MIB,
+    ),
+    (
+        "read-only root",
+        lambda i: i.get("readOnly"),
+        lambda a: bool(a["HostConfig"].get("ReadonlyRootfs")),
+    ),
+    ("privileged", lambda i: bool(i.get("privileged")), lambda a: a["HostConfig"]["Privileged"]),
+    (
+        "dropped capabilities",
+        lambda i: _set((i.get("capabilities") or {}).get("drops")),
+        lambda a: _set(a["HostConfig"].get("CapDrop")),
+    ),
+    (
+        "added capabilities",
+        lambda i: _set((i.get("capabilities") or {}).get("adds") or []),
+        lambda a: _set(a["HostConfig"].get("CapAdd") or []),
+    ),
+    (
+        "security options",
+        lambda i: _set(i.get("securityOpts")),
+        lambda a: _set(a["HostConfig"].get("SecurityOpt")),
+    ),
+    (
+        "health check",
+        lambda i: _words((i.get("healthcheck") or {}).get("tests")),
+        lambda a: _words((a["Config"].get("Healthcheck") or {}).get("Test")),
+    ),
+    ("GPUs", lambda i: _gpus(i, "deviceIds", "count"), lambda a: _gpus_of(a)),
+)
+
+
+def _simple(inputs: Mapping[str, Any], attrs: Mapping[str, Any]) -> Found:
+    for what, expected, found in _SIMPLE:
+        wanted = expected(inputs)
+        if wanted is None or is_secret(wanted):
+            continue
+        now = found(attrs)
+        if wanted != now:
+            yield what, _text(wanted), _text(now)
+
+
+def _labels(inputs: Mapping[str, Any], attrs: Mapping[str, Any]) -> Found:
+    now = attrs["Config"].get("Labels") or {}
+    for label in inputs.get("labels") or ():
+        name, value = label["label"], label["value"]
+        if is_secret(value) or now.get(name) == value:
+            continue
+        # The mark of secrets tells a person nothing.
+        yield f"label {name}", *pair(value, now.get(name), show=name != LABEL_SECRETS)
+
+
+def _environment(
+    inputs: Mapping[str, Any], attrs: Mapping[str, Any], image: Sequence[str] | None
+) -> Found:
+    wanted = variables(one for one in inputs.get("envs") or () if not is_secret(one))
+    given = variables(image or ())
+    now = variables(attrs["Config"].get("Env") or ())
+    for name in sorted(wanted if image is None else wanted.keys() | now.keys()):
+        expected, found = wanted.get(name, given.get(name)), now.get(name)
+        if expected == found:
+            continue
+        # Nobody knows what a variable that was added by hand holds.
+        show = name in wanted and show_variable(name)
+        yield f"environment variable {name}", *pair(expected, found, show=show)
+
+
+def _command(inputs: Mapping[str, Any], attrs: Mapping[str, Any]) -> Found:
+    for what, wanted, now in (
+        ("command", inputs.get("command"), attrs["Config"].get("Cmd")),
+        ("entrypoint", inputs.get("entrypoints"), attrs["Config"].get("Entrypoint")),
+    ):
+        if not wanted or any(map(is_secret, wanted)) or list(wanted) == list(now or ()):
+            continue
+        expected, found = flags(wanted), flags(now or ())
+        names = [
+            name
+            for name in dict.fromkeys([*expected, *found])
+            if expected.get(name) != found.get(name)
+        ]
+        for name in names:
+            show = show_flag(name, deployed=name in expected)
+            values = pair(expected.get(name), found.get(name), show=show)
+            yield f"{what} {name}".rstrip(), *values
+        if not names:
+            yield f"{what}, order of its words", "as deployed", "another"
+
+
+def _mounts(inputs: Mapping[str, Any], attrs: Mapping[str, Any]) -> Found:
+    wanted = {
+        str(one["containerPath"]): _mount(
+            one.get("volumeName") or one.get("hostPath"), read_only=bool(one.get("readOnly"))
+        )
+        for one in inputs.get("volumes") or ()
+    }
+    now = {
+        str(one["Destination"]): _mount(
+            one.get("Name") or one.get("Source"), read_only=not one.get("RW", True)
+        )
+        for one in attrs.get("Mounts") or ()
+        if one.get("Type") != "tmpfs" and not _ANONYMOUS.fullmatch(str(one.get("Name") or ""))
+    }
+    for path in sorted(wanted.keys() | now.keys()):
+        if wanted.get(path) != now.get(path):
+            yield f"mount {path}", wanted.get(path), now.get(path)
+
+
+def _ports(inputs: Mapping[str, Any], attrs: Mapping[str, Any]) -> Found:
+    wanted = {
+        f"{_whole(one['internal'])}/{one.get('protocol') or 'tcp'}": (
+            f"{one.get('ip') or '0.0.0.0'}:{_whole(one.get('external')) or ''}"  # noqa: S104
+        )
+        for one in inputs.get("ports") or ()
+    }
+    now = {
+        port: ", ".join(
+            f"{one.get('HostIp') or '0.0.0.0'}:{one.get('HostPort') or ''}"  # noqa: S104
+            for one in bindings
+        )
+        for port, bindings in (attrs["HostConfig"].get("PortBindings") or {}).items()
+        if bindings
+    }
+    for port in sorted(wanted.keys() | now.keys()):
+        if wanted.get(port) != now.get(port):
+            yield f"port {port}", wanted.get(port), now.get(port)
+
+
+def _networks(
+    service: str, inputs: Mapping[str, Any], attrs: Mapping[str, Any], recreate: str
+) -> list[Difference]:
+    """Networks can be joined and left while the container runs: so can they be mended."""
+    wanted = {
+        str(one["name"]): [str(alias) for alias in one.get("aliases") or ()]
+        for one in inputs.get("networksAdvanced") or ()
+    }
+    if not wanted:
+        return []
+    now = attrs["NetworkSettings"].get("Networks") or {}
+    container = str(attrs["Name"]).lstrip("/")
+    found = []
+    for network, aliases in wanted.items():
+        named = " ".join(f"--alias {alias}" for alias in aliases)
+        join = f"docker network connect {named} {network} {container}".replace("  ", " ")
+        if network not in now:
+            found.append(Difference(service, f"network {network}", "joined", "left", f"`{join}`."))
+            continue
+        missing = [alias for alias in aliases if alias not in (now[network].get("Aliases") or ())]
+        if missing:
+            leave = f"docker network disconnect {network} {container}"
+            found.append(
+                Difference(
+                    service,
+                    f"alias on network {network}",
+                    ", ".join(missing),
+                    None,
+                    f"`{leave} && {join}`.",
+                )
+            )
+    found += [
+        Difference(
+            service,
+            f"network {network}",
+            None,
+            "joined",
+            f"`docker network disconnect {network} {container}`, unless it is meant so.",
+        )
+        for network in sorted(now.keys() - wanted.keys())
+    ]
+    return found
+
+
+def _mount(source: object, *, read_only: bool) -> str:
+    return f"{source}, read-only" if read_only else str(source)
+
+
+def _gpus(inputs: Mapping[str, Any], ids: str, count: str) -> str | None:
+    requests = inputs.get("deviceRequests")
+    if not requests:
+        return "none" if not inputs.get("gpus") else None
+    one = requests[0]
+    return _gpu_text(one.get(ids), _whole(one.get(count)))
+
+
+def _gpus_of(attrs: Mapping[str, Any]) -> str:
+    requests = attrs["HostConfig"].get("DeviceRequests") or ()
+    if not requests:
+        return "none"
+    return _gpu_text(requests[0].get("DeviceIDs"), requests[0].get("Count"))
+
+
+def _gpu_text(ids: Sequence[str] | None, count: int | None) -> str:
+    if ids:
+        return ", ".join(ids)
+    return "all" if count == -1 else f"{count or 0} of them"
+
+
+def _set(values: Sequence[str] | None) -> frozenset[str] | None:
+    return None if values is None else frozenset(values)
+
+
+def _words(values: Sequence[str] | None) -> tuple[str, ...] | None:
+    return None if not values else tuple(values)
+
+
+def _whole(number: float | None) -> int | None:
+    return None if number is None else int(number)
+
+
+def _text(value: object) -> str | None:
+    if value is None or value == "":
+        return None
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, frozenset):
+        return ", ".join(sorted(value)) or None
+    return " ".join(value) if isinstance(value, tuple) else str(value)

@@ -61,12 +61,12 @@ def examine(
 
 def _examine(subject: Subject, first: list[Finding]) -> Iterator[Finding]:
     began = [(check, _begin(partial(_look, check, subject))) for check in checks(subject)]
-    until = time.monotonic() + CHECK_SECONDS
+    begun = time.monotonic()
     yield from first[:1]
     for check, future in began:
         if check.name == "passphrase":
             yield from first[1:]  # of the stack file: it heads the deployment's
-        found = _result(future, until)
+        found = _result(future, CHECK_SECONDS, begun)
         yield from [_not_seen(check.name, found)] if isinstance(found, Exception) else found
 
 
@@ -91,13 +91,13 @@ def _meet(name: str | None, root: Path, token: str | None) -> tuple[Subject, lis
 
     config = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker")
     host = docker_engine.endpoint(os.environ, config)
-    until = time.monotonic() + _ENGINE_SECONDS
     settings, of_file = project_checks.stack_file(root, name) if name else (None, [])
-    met = _result(_begin(partial(_engine_and_containers, name)), until)
+    met = _result(_begin(partial(_engine_and_containers, name)), _ENGINE_SECONDS)
     engine: LiveEngine | None = None
     containers: tuple[dict[str, Any], ...] = ()
     if isinstance(met, Exception):
-        first = Finding("engine", "problem", f"The Docker Engine at {host}: {met}.")
+        said = f"The Docker Engine at {host} can't be asked: {met}."
+        first = Finding("engine", "problem", said, "`docker info` tries the same; then restart it.")
     else:
         found, engine, containers = met
         first = (
@@ -151,11 +151,12 @@ def _begin(work: Callable[[], T]) -> Future[T]:
     return future
 
 
-def _result(future: Future[T], until: float) -> T | Exception:
-    """What came of it, or the error; a `TimeoutError` after that time of the monotonic clock."""
+def _result(future: Future[T], seconds: float, begun: float | None = None) -> T | Exception:
+    """What came of it, or the error; a `TimeoutError` that many seconds after it was begun."""
+    left = seconds if begun is None else begun + seconds - time.monotonic()
     try:
-        return future.result(timeout=max(0.0, until - time.monotonic()))
+        return future.result(timeout=max(0.0, left))
     except TimeoutError as error:
-        return error if str(error) else TimeoutError(f"no answer within {CHECK_SECONDS:.0f} s")
+        return error if future.done() else TimeoutError(f"no answer within {seconds:.0f} s")
     except Exception as error:
         return error

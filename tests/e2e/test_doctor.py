@@ -1,0 +1,96 @@
+"""Doctor at a deployment that works, and at one whose wires are cut."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from archi.doctor import Finding, examine
+from tests.e2e.conftest import STACK, Assistant
+
+WIRING = ("ports", "containers", "network", "vllm-base-url", "reach-vllm", "database")
+MACHINE = ("engine", "limits", "images", "disk", "memory", "toolchain", "stack-file", "passphrase")
+
+
+@pytest.fixture
+def examined(assistant: Assistant, monkeypatch: pytest.MonkeyPatch) -> Assistant:
+    """The assistant, and what its own shell would have set."""
+    monkeypatch.setenv("ARCHI_DIR", str(assistant.checkout.home))
+    monkeypatch.chdir(assistant.checkout.path)
+    return assistant
+
+
+def look(assistant: Assistant) -> dict[str, list[Finding]]:
+    """The findings by check."""
+    found: dict[str, list[Finding]] = {}
+    for finding in examine(STACK, root=assistant.checkout.path):
+        found.setdefault(finding.check, []).append(finding)
+    return found
+
+
+def problems(found: dict[str, list[Finding]]) -> dict[str, str]:
+    """What is wrong with the deployment's own: sentence and mend by check."""
+    return {
+        check: f"{finding.found} {finding.mend}"
+        for check in WIRING
+        for finding in found[check]
+        if finding.state not in ("ok", "note")
+    }
+
+
+@pytest.fixture
+def cut_off(examined: Assistant) -> Iterator[Assistant]:
+    """The assistant without the chat container on its network, which is joined again."""
+    examined.touched = True
+    network = examined.client.networks.get(examined.names.network)
+    network.disconnect(examined.names.chatbot)
+    yield examined
+    network.connect(examined.names.chatbot, aliases=["chatbot"])
+
+
+@pytest.fixture
+def without_vllm(examined: Assistant) -> Assistant:
+    """The assistant with its model server stopped."""
+    examined.touched = True
+    examined.container("vllm-server").stop()
+    return examined
+
+
+def test_a_deployment_that_works_has_no_problem(examined: Assistant) -> None:
+    found = look(examined)
+    assert problems(found) == {}
+    states = {check: {finding.state for finding in found[check]} for check in MACHINE}
+    assert all("problem" not in state for state in states.values()), states
+    assert [finding.found for finding in found["leftovers"]] == ["Earlier runs left nothing."]
+
+
+def test_nothing_is_changed_by_looking(examined: Assistant) -> None:
+    def everything() -> tuple[set[str], set[str], dict[str, str]]:
+        client = examined.client
+        containers = {one.id for one in client.containers.list(all=True)}
+        return containers, {one.name for one in client.volumes.list()}, examined.ids()
+
+    before = everything()
+    look(examined)
+    assert everything() == before
+    assert examined.steps() == {}
+
+
+def test_a_chat_container_that_left_the_network_is_named(cut_off: Assistant) -> None:
+    found = problems(look(cut_off))
+    names = cut_off.names
+    connect = f"`docker network connect --alias chatbot {names.network} {names.chatbot}`"
+    assert f"{names.chatbot} is not on the network {names.network}" in found["network"]
+    assert connect in found["network"]
+    assert "does not know the name vllm-server" in found["reach-vllm"]
+    assert "vllm-base-url" not in found
+
+
+def test_a_vllm_that_was_stopped_is_named(without_vllm: Assistant) -> None:
+    found = problems(look(without_vllm))
+    assert "vllm-server does not run" in found["containers"]
+    assert "does not know the name vllm-server" in found["reach-vllm"]
+    assert f"`pulumi up --refresh -s {STACK}` starts" in found["reach-vllm"]
+    assert "network" not in found
+    assert "database" not in found

@@ -1,0 +1,48 @@
+"""How vLLM's processes end (0.32.0: v1/engine/, v1/executor/multiproc_executor.py).
+
+Last of all tables: most of these texts are what another cause has led to.
+"""
+
+from __future__ import annotations
+
+from archi.diagnosis.rules import Confidence, rule
+
+RULES = (
+    rule(
+        "engine-start-timeout",
+        "Timed out waiting for engine core processes to start",
+        "The engine took longer to start than vLLM waits for it.",
+        "set VLLM_ENGINE_READY_TIMEOUT_S (seconds, 600 if unset) in "
+        "archi:services.vllm.environment, and archi:services.vllm.start_timeout above it.",
+    ),
+    rule(
+        "worker-killed",
+        (
+            "Worker proc {name:word} died unexpectedly (exit code: -9)",
+            "Failed core proc(s): {'{name}': -9}",
+        ),
+        "A process of the engine was killed, most often by the kernel for lack of memory.",
+        "`dmesg | grep -i oom` tells; lower archi:services.vllm.cpu_kv_cache_gib, take a smaller "
+        "model, or raise archi:services.vllm.memory.",
+        Confidence.LIKELY,
+    ),
+    rule(
+        "worker-crashed",
+        (
+            "Worker proc {name:word} died unexpectedly (exit code: -{signal:int})",
+            "Failed core proc(s): {'{name}': -{signal:int}}",
+            "Fatal Python error: {error:rest}",
+        ),
+        "A process of the engine crashed.",
+        "try archi:services.vllm.enforce_eager and another version in archi:services.vllm.image; "
+        "`dmesg` may say more.",
+        Confidence.LIKELY,
+    ),
+    rule(
+        "stopped",
+        ("KeyboardInterrupt: terminated", "KeyboardInterrupt: MQLLMEngine terminated"),
+        "It was told to stop while it started: by somebody, or by a health check.",
+        "start it again; where a health check did it, raise archi:services.vllm.start_timeout.",
+        Confidence.LIKELY,
+    ),
+)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
+import socket
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from archi.models import config_json
 from archi.models.by_name import lookup
@@ -110,6 +114,7 @@ def read_hub(
         timeout,
         model_id,
     )
+    _resolve(hub.endpoint, timeout)
     config = hub.json("config.json")
     if config is None:
         raise NoSuchModel(
@@ -120,6 +125,29 @@ def read_hub(
     template = _template(tokenizer) or hub.text("chat_template.jinja")
     size, parameters = hub.weights()
     return facts_of(model_id, Files(hub.endpoint, config, template, size, parameters))
+
+
+def _resolve(endpoint: str, timeout: float) -> None:
+    """Look the hub's name up, which no timeout of a request covers.
+
+    A machine without a name server waits half a minute for it otherwise. Behind a proxy it is the
+    proxy that looks names up.
+    """
+    from requests.utils import get_environ_proxies
+
+    if get_environ_proxies(endpoint):
+        return
+    host = urlsplit(endpoint).hostname
+    known = threading.Event()
+
+    def look_up() -> None:
+        with contextlib.suppress(OSError):  # the request says what is wrong
+            socket.getaddrinfo(host, None)
+        known.set()
+
+    threading.Thread(target=look_up, daemon=True).start()
+    if not known.wait(timeout):
+        raise HubSilent(f"{endpoint} does not answer (no name server does)")
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import socket
 import struct
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -210,3 +212,13 @@ def test_a_repository_without_a_config_is_no_model(hub: HubServer) -> None:
 def test_a_hub_that_does_not_answer_is_told_apart() -> None:
     with pytest.raises(HubSilent, match="does not answer"):
         read_hub("org/tiny", endpoint="http://127.0.0.1:9")
+
+
+def test_a_name_server_that_does_not_answer_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    never = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_: never.wait())
+    with pytest.raises(HubSilent, match="no name server does"):
+        read_hub("org/tiny", endpoint="http://hub.example.org", timeout=0.05)
+    never.set()

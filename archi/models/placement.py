@@ -29,8 +29,9 @@ def place(facts: ModelFacts, gpus: int, tensor: int | None, pipeline: int) -> Pl
     reasons = _too_few(tensor, pipeline, gpus)
     if even(facts, tensor) != tensor and facts.shape:
         reasons += (
-            f"The {facts.shape.heads} attention heads can't be dealt out evenly over {tensor} "
-            f"GPUs. Mend: set tensor_parallel_size to {even(facts, tensor)}.",
+            f"The {facts.shape.heads} attention heads ({facts.shape.kv_heads} of keys and values) "
+            f"can't be dealt out evenly over {tensor} GPUs. Mend: set tensor_parallel_size to "
+            f"{even(facts, tensor)}.",
         )
     return Placement(tensor, pipeline, reasons)
 
@@ -42,7 +43,7 @@ def even(facts: ModelFacts, most: int) -> int:
     """
     if facts.shape is None:
         return int(2 ** (most.bit_length() - 1))
-    return max(number for number in range(1, most + 1) if facts.shape.heads % number == 0)
+    return facts.shape.largest_split(most)
 
 
 def _too_few(tensor: int, pipeline: int, gpus: int) -> tuple[str, ...]:

@@ -38,7 +38,7 @@ def test_heads_are_dealt_out_and_are_doubled_where_there_are_fewer_than_gpus() -
     whole = per_token("Qwen/Qwen2.5-7B-Instruct")  # 4 heads
     assert per_token("Qwen/Qwen2.5-7B-Instruct", 2) == whole / 2
     assert per_token("Qwen/Qwen2.5-7B-Instruct", 4) == whole / 4
-    assert per_token("Qwen/Qwen2.5-7B-Instruct", 7) == whole / 4
+    assert per_token("Qwen/Qwen2.5-7B-Instruct", 28) == whole / 4
 
 
 def test_a_latent_is_whole_on_every_gpu() -> None:

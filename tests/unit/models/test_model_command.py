@@ -140,6 +140,12 @@ def test_a_hub_that_answers_is_asked(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     assert "has no model org/gone" in gone.stderr
 
 
+def test_hugging_faces_own_switch_keeps_it_offline(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    assert "The hub was not asked" in report("Qwen/Qwen3-8B")["notes"][0]
+
+
 def test_a_folder_is_read(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps({"max_position_embeddings": 77}))
     assert report(str(tmp_path))["context_length"] == 77

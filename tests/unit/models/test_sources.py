@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from archi.models import lookup, memory
-from archi.models.sources import HubSilent, NoSuchModel, is_folder, read_folder, read_hub
+from archi.models.sources import HubUnread, NoSuchModel, is_folder, read_folder, read_hub
 from tests.hub_server import HubServer
 
 CONFIG: dict[str, Any] = {
@@ -152,6 +152,12 @@ def test_what_is_no_model_is_refused_with_a_mend(tmp_path: Path) -> None:
         read_folder(str(broken))
 
 
+def test_a_folder_in_mistrals_own_format_is_left_to_its_name(tmp_path: Path) -> None:
+    folder = model(tmp_path / "Mistral-7B-Instruct-v0.3")
+    (folder / "config.json").rename(folder / "params.json")
+    assert read_folder(str(folder)).tool_parser == "mistral"
+
+
 def test_weights_whose_headers_are_broken_are_measured_by_their_files(tmp_path: Path) -> None:
     folder = model(tmp_path / "mine")
     (folder / "model.safetensors").write_bytes(b"x" * 100)
@@ -197,20 +203,20 @@ def test_a_model_that_the_hub_lacks_is_refused(hub: HubServer) -> None:
         read_hub("org/other", endpoint=hub.endpoint, token="x")
 
 
-def test_a_gated_model_is_refused_with_what_to_do(hub: HubServer) -> None:
+def test_a_gated_model_is_left_to_its_name_with_what_to_do(hub: HubServer) -> None:
     hub.gated = True
-    with pytest.raises(NoSuchModel, match=r"is gated .* Mend: accept its conditions"):
+    with pytest.raises(HubUnread, match=r"is gated .*accept its conditions there"):
         read_hub("org/tiny", endpoint=hub.endpoint, token="x")
 
 
-def test_a_repository_without_a_config_is_no_model(hub: HubServer) -> None:
+def test_a_repository_without_a_config_is_left_to_its_name(hub: HubServer) -> None:
     (hub.folder / "config.json").unlink()
-    with pytest.raises(NoSuchModel, match=r"no config\.json"):
+    with pytest.raises(HubUnread, match=r"no config\.json"):
         read_hub("org/tiny", endpoint=hub.endpoint)
 
 
 def test_a_hub_that_does_not_answer_is_told_apart() -> None:
-    with pytest.raises(HubSilent, match="does not answer"):
+    with pytest.raises(HubUnread, match="does not answer"):
         read_hub("org/tiny", endpoint="http://127.0.0.1:9")
 
 
@@ -219,6 +225,6 @@ def test_a_name_server_that_does_not_answer_is_not_waited_for(
 ) -> None:
     never = threading.Event()
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_: never.wait())
-    with pytest.raises(HubSilent, match="no name server does"):
+    with pytest.raises(HubUnread, match="no name server does"):
         read_hub("org/tiny", endpoint="http://hub.example.org", timeout=0.05)
     never.set()

@@ -87,7 +87,10 @@ def read_folder(folder: str) -> ModelFacts:
     separate = template.read_text(encoding="utf-8") if template.is_file() else None
     size, parameters = _local_weights(path)
     files = Files(folder, config, separate or _template(tokenizer), size, parameters)
-    return facts_of(str(path.resolve()), files)
+    path = path.resolve()
+    # Downloads lie in <org>/<repo>/<revision>: there the name is the parent's.
+    named = next((place for place in (path, path.parent) if lookup(str(place)).known), path)
+    return replace(facts_of(str(named), files), model_id=str(path))
 
 
 def read_hub(

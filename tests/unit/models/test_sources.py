@@ -106,6 +106,13 @@ def test_a_name_that_tells_nothing_is_made_up_for_by_the_architecture(tmp_path: 
     assert any("its config.json says qwen3" in note for note in facts.notes)
 
 
+def test_a_download_is_known_by_the_folder_above_its_revision(tmp_path: Path) -> None:
+    folder = model(tmp_path / "meta-llama" / "Llama-3.1-8B-Instruct" / "main")
+    facts = read_folder(str(folder))
+    assert facts.family == "Llama 3.1 and 3.3"
+    assert facts.model_id == str(folder)
+
+
 def test_or_by_the_id_that_it_was_made_from(tmp_path: Path) -> None:
     config = {**CONFIG, "model_type": "llama", "_name_or_path": "meta-llama/Llama-3.1-8B-Instruct"}
     facts = read_folder(str(model(tmp_path / "mine", config)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from archi.models.fitting import Fit
 
 _MOST_GIB = 4096
+_YES = ("1", "ON", "YES", "TRUE")  # as huggingface_hub reads HF_HUB_OFFLINE
 
 
 def model(
@@ -32,13 +34,17 @@ def model(
         ),
     ] = None,
     offline: Annotated[
-        bool, typer.Option("--offline", help="Ask no model hub; answer from the name alone.")
+        bool,
+        typer.Option(
+            "--offline", help="Ask no model hub (HF_HUB_OFFLINE=1 too); answer by the name."
+        ),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """What a model needs: parsers, memory, and with --gpus whether it fits."""
     from archi.models.fitting import fit
 
+    offline = offline or os.environ.get("HF_HUB_OFFLINE", "").upper() in _YES
     memory = _gpus(gpus) if gpus is not None else None
     facts = _facts(model_id, offline=offline)
     fitted = fit(facts, memory) if memory else None
@@ -78,7 +84,7 @@ def _facts(model_id: str, *, offline: bool) -> ModelFacts:
         return sources.read_hub(name)
     except sources.NoSuchModel as error:
         fail(str(error), ExitCode.NOT_FOUND)
-    except sources.HubSilent as error:
+    except sources.HubUnread as error:
         return _noted(lookup(name), f"{error}; this is what the name says.")
     except ValueError as error:
         fail(f"{model_id!r} is refused: {error}.", ExitCode.REFUSED)

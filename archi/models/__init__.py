@@ -5,7 +5,14 @@
 `archi.models.fitting` says whether it fits.
 """
 
-from archi.models.by_name import attention_heads, lookup, newer_than_pinned, quantization_of, reads
+from archi.models.by_name import (
+    attention_heads,
+    largest_tensor_parallel_size,
+    lookup,
+    newer_than_pinned,
+    quantization_of,
+    reads,
+)
 from archi.models.facts import ModelFacts, Shape, Variant
 from archi.models.families import DEFAULT_TOOL_PARSER
 
@@ -15,6 +22,7 @@ __all__ = [
     "Shape",
     "Variant",
     "attention_heads",
+    "largest_tensor_parallel_size",
     "lookup",
     "newer_than_pinned",
     "quantization_of",

@@ -167,6 +167,15 @@ def attention_heads(model_id: str) -> int | None:
     return shape.heads if shape else None
 
 
+def largest_tensor_parallel_size(model_id: str, most: int) -> int | None:
+    """The most GPUs, up to ``most``, over which a model's heads are dealt out evenly.
+
+    None where its heads are unknown.
+    """
+    shape = lookup(model_id).shape
+    return shape.largest_split(most) if shape else None
+
+
 def quantization_of(model_id: str) -> str | None:
     """How a model's weights are quantised, as its name says: ``awq``, ``gptq``…; None: unsaid."""
     named = precision_of(model_id)

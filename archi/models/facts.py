@@ -39,6 +39,22 @@ class Shape:
     window: int = 0
     source: str = ""
 
+    def splits(self, tensor_parallel_size: int) -> bool:
+        """Whether its heads can be dealt out over that many GPUs.
+
+        Heads of keys and values too: each GPU has the same number of them, or each of them is on
+        the same number of GPUs (vllm/model_executor/models/qwen2.py and others, 0.32.0).
+        """
+        if self.heads % tensor_parallel_size:
+            return False
+        few, many = sorted((self.kv_heads, tensor_parallel_size))
+        return bool(self.latent) or many % few == 0
+
+    def largest_split(self, most: int) -> int:
+        """The most GPUs, up to ``most``, over which its heads can be dealt out."""
+        sizes = range(1, min(most, self.heads) + 1)
+        return max(size for size in sizes if self.splits(size))
+
     @property
     def growing_layers(self) -> int:
         """Layers whose cache grows with each token."""

@@ -37,9 +37,9 @@ _TRAILING = re.compile(
     r"|\dbpw|\d\.\d+bpw|[48]\.\d+bit)$"
 )
 
-_BILLIONS = re.compile(r"(?<![a-z0-9.])(\d+)x(\d+(?:\.\d+)?)b(?![a-z0-9])")
-_SIZE = re.compile(r"(?<![a-z0-9.])e?(\d+(?:\.\d+)?)([bt])(?![a-z])")
-_MILLIONS = re.compile(r"(?<![a-z0-9.])(\d+)m(?![a-z0-9])")
+_BILLIONS = re.compile(r"(?<![a-z0-9.])(\d{1,3})x(\d{1,4}(?:\.\d{1,4})?)b(?![a-z0-9])")
+_SIZE = re.compile(r"(?<![a-z0-9.])e?(\d{1,4}(?:\.\d{1,4})?)([bt])(?![a-z])")
+_MILLIONS = re.compile(r"(?<![a-z0-9.])(\d{1,4})m(?![a-z0-9])")
 
 
 def plain(model_id: str) -> str:

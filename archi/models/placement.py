@@ -29,8 +29,9 @@ def place(facts: ModelFacts, gpus: int, tensor: int | None, pipeline: int) -> Pl
     reasons = _too_few(tensor, pipeline, gpus)
     if even(facts, tensor) != tensor and facts.shape:
         reasons += (
-            f"The {facts.shape.heads} attention heads can't be dealt out evenly over {tensor} "
-            f"GPUs. Mend: set tensor_parallel_size to {even(facts, tensor)}.",
+            f"The {facts.shape.heads} attention heads ({facts.shape.kv_heads} of keys and values) "
+            f"can't be dealt out evenly over {tensor} GPUs. Mend: set tensor_parallel_size to "
+            f"{even(facts, tensor)}.",
         )
     return Placement(tensor, pipeline, reasons)
 
@@ -38,18 +39,11 @@ def place(facts: ModelFacts, gpus: int, tensor: int | None, pipeline: int) -> Pl
 def even(facts: ModelFacts, most: int) -> int:
     """The largest number of GPUs up to ``most`` over which the heads are dealt out evenly.
 
-    Key-value heads are dealt out too, or each is copied to the same number of GPUs (vLLM 0.32.0,
-    vllm/model_executor/models/qwen2.py, ``Qwen2Attention``). A power of two where the heads are
-    unknown: nearly every model has a number of heads that goes with it.
+    A power of two where the heads are unknown: every model has a number of heads that goes with it.
     """
-    if (shape := facts.shape) is None:
+    if facts.shape is None:
         return int(2 ** (most.bit_length() - 1))
-    return max(
-        number
-        for number in range(1, most + 1)
-        if shape.heads % number == 0
-        and (shape.latent or shape.kv_heads % number == 0 or number % shape.kv_heads == 0)
-    )
+    return facts.shape.largest_split(most)
 
 
 def _too_few(tensor: int, pipeline: int, gpus: int) -> tuple[str, ...]:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
+import socket
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from archi.models import config_json
 from archi.models.by_name import lookup
@@ -33,8 +37,8 @@ class NoSuchModel(Exception):
     """There is no such model, or nobody may read it; the text says which, and the mend."""
 
 
-class HubSilent(Exception):
-    """The hub does not answer; the text says why."""
+class HubUnread(Exception):
+    """The hub does not answer, or does not tell; the text says why. The name has to do then."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,8 @@ def read_folder(folder: str) -> ModelFacts:
     """
     path = Path(folder).expanduser()
     config = _json_file(path / "config.json")
+    if config is None and (path / "params.json").is_file():
+        config = {}  # Mistral's own format
     if config is None:
         raise NoSuchModel(
             f"{folder} has no config.json that can be read. Mend: name the folder that holds a "
@@ -81,7 +87,10 @@ def read_folder(folder: str) -> ModelFacts:
     separate = template.read_text(encoding="utf-8") if template.is_file() else None
     size, parameters = _local_weights(path)
     files = Files(folder, config, separate or _template(tokenizer), size, parameters)
-    return facts_of(str(path.resolve()), files)
+    path = path.resolve()
+    # Downloads lie in <org>/<repo>/<revision>: there the name is the parent's.
+    named = next((place for place in (path, path.parent) if lookup(str(place)).known), path)
+    return replace(facts_of(str(named), files), model_id=str(path))
 
 
 def read_hub(
@@ -100,8 +109,8 @@ def read_hub(
         timeout: seconds that one request may take.
 
     Raises:
-        NoSuchModel: the hub has none, or does not let us read it.
-        HubSilent: it does not answer.
+        NoSuchModel: the hub has none of that name, or only for others.
+        HubUnread: it does not answer, the model is gated, or its files tell nothing.
 
     """
     hub = _Hub(
@@ -110,16 +119,37 @@ def read_hub(
         timeout,
         model_id,
     )
+    _resolve(hub.endpoint, timeout)
     config = hub.json("config.json")
-    if config is None:
-        raise NoSuchModel(
-            f"{model_id} on {hub.endpoint} has no config.json: it is no model that vLLM serves "
-            "from there."
-        )
-    tokenizer = hub.json("tokenizer_config.json") or {}
-    template = _template(tokenizer) or hub.text("chat_template.jinja")
+    if config is None:  # GGUF files, Mistral's own format, or no model at all
+        raise HubUnread(f"{model_id} on {hub.endpoint} has no config.json")
+    tokenizer = hub.json("tokenizer_config.json", there=True) or {}
+    template = _template(tokenizer) or hub.text("chat_template.jinja", there=True)
     size, parameters = hub.weights()
     return facts_of(model_id, Files(hub.endpoint, config, template, size, parameters))
+
+
+def _resolve(endpoint: str, timeout: float) -> None:
+    """Look the hub's name up, which no timeout of a request covers.
+
+    A machine without a name server waits half a minute for it otherwise. Behind a proxy it is the
+    proxy that looks names up.
+    """
+    from requests.utils import get_environ_proxies
+
+    if get_environ_proxies(endpoint):
+        return
+    host = urlsplit(endpoint).hostname
+    known = threading.Event()
+
+    def look_up() -> None:
+        with contextlib.suppress(OSError):  # the request says what is wrong
+            socket.getaddrinfo(host, None)
+        known.set()
+
+    threading.Thread(target=look_up, daemon=True).start()
+    if not known.wait(timeout):
+        raise HubUnread(f"{endpoint} does not answer (no name server does)")
 
 
 @dataclass(frozen=True)
@@ -129,8 +159,8 @@ class _Hub:
     timeout: float
     model_id: str
 
-    def text(self, name: str) -> str | None:
-        """A file's text; None where the repository has no such file."""
+    def text(self, name: str, *, there: bool = False) -> str | None:
+        """A file's text; None where the repository, known to be ``there``, has no such file."""
         import requests
 
         headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
@@ -138,21 +168,22 @@ class _Hub:
         try:
             answer = requests.get(url, headers=headers, timeout=self.timeout)
         except requests.RequestException as error:
-            raise HubSilent(f"{self.endpoint} does not answer ({type(error).__name__})") from None
+            raise HubUnread(f"{self.endpoint} does not answer ({type(error).__name__})") from None
         if answer.ok:
             return answer.content.decode("utf-8", errors="replace")
-        if answer.headers.get("X-Error-Code") == "EntryNotFound":
+        missing = there and answer.status_code == requests.codes.not_found
+        if missing or answer.headers.get("X-Error-Code") == "EntryNotFound":
             return None
         raise self._refused(answer)
 
-    def json(self, name: str) -> Mapping[str, Any] | None:
+    def json(self, name: str, *, there: bool = False) -> Mapping[str, Any] | None:
         """A file's JSON object; None where the repository has no such file."""
-        text = self.text(name)
+        text = self.text(name, there=there)
         return None if text is None else _object(text)
 
     def weights(self) -> tuple[int | None, int | None]:
         """Bytes and parameters of the safetensors files."""
-        if index := self.json(_INDEX):
+        if index := self.json(_INDEX, there=True):
             told = index.get("metadata") or {}
             return _whole(told.get("total_size")), _whole(told.get("total_parameters"))
         import httpx2
@@ -171,16 +202,16 @@ class _Hub:
     def _refused(self, answer: requests.Response) -> Exception:
         code = answer.headers.get("X-Error-Code", "")
         if code == "GatedRepo" or answer.status_code == 403:
-            return NoSuchModel(
-                f"{self.model_id} is gated on {self.endpoint}. Mend: accept its conditions there, "
-                "and set HF_TOKEN to a token of that account."
+            return HubUnread(
+                f"{self.model_id} is gated on {self.endpoint} (accept its conditions there, and "
+                "set HF_TOKEN to a token of that account)"
             )
         if answer.status_code in (401, 404):
             return NoSuchModel(
                 f"{self.endpoint} has no model {self.model_id}, or only for others. Mend: check "
                 "the spelling; for a private model set HF_TOKEN."
             )
-        return HubSilent(f"{self.endpoint} answers {answer.status_code}")
+        return HubUnread(f"{self.endpoint} answers {answer.status_code}")
 
 
 def facts_of(model_id: str, files: Files) -> ModelFacts:

@@ -10,8 +10,10 @@ _KIB = 1024
 
 
 def gib(size: float) -> str:
-    """``14.2 GiB``; more than a hundred without a fraction."""
+    """``14.2 GiB``; more than a hundred without a fraction, less than one in MiB."""
     amount = size / memory.GIB
+    if abs(amount) < 1:
+        return f"{amount * 1024:.0f} MiB"
     return f"{amount:,.0f} GiB" if amount >= 99.95 else f"{amount:.1f} GiB"
 
 

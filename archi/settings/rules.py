@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from archi.models import attention_heads, quantization_of, reads
+from archi.models import attention_heads, largest_tensor_parallel_size, quantization_of, reads
 from archi.settings.checks import shown
 from archi.vllm_registry import (
     KV_CACHE_DTYPES,
@@ -147,16 +147,16 @@ def gpus(settings: Settings) -> Iterator[str]:
             f"{what} takes {wanted} GPUs, but archi:gpu_ids names {given} ({ids}). Name "
             f"{wanted} there, or take less."
         )
-    heads = attention_heads(settings.model)
-    if heads and heads % tensor and given != 0:
-        fits = max(number for number in range(1, tensor) if heads % number == 0)
+    fits = largest_tensor_parallel_size(settings.model, tensor)
+    if fits not in (None, tensor) and given != 0:
         said = (
             f"{_VLLM}.tensor_parallel_size: {tensor}"
             if vllm.tensor_parallel_size
             else f"archi:gpu_ids: {str(ids)!r}"
         )
         yield (
-            f"{said} spreads the model over {tensor} GPUs, but the {heads} attention heads of "
+            f"{said} spreads the model over {tensor} GPUs, but the "
+            f"{attention_heads(settings.model)} attention heads of "
             f"{settings.model} can't be dealt out evenly. Take {fits}."
         )
 

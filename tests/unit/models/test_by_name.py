@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from archi.models import attention_heads, lookup, newer_than_pinned, quantization_of, reads
+from archi.models import (
+    attention_heads,
+    largest_tensor_parallel_size,
+    lookup,
+    newer_than_pinned,
+    quantization_of,
+    reads,
+)
 from archi.vllm_registry import REASONING_PARSERS, TOOL_PARSERS
 
 LLAMA_31 = "tool_chat_template_llama3.1_json.jinja"
@@ -443,6 +452,29 @@ def test_a_recipes_other_sizes_are_not_taken_for_its_size() -> None:
 )
 def test_attention_heads_are_known_or_not_guessed(model: str, heads: int | None) -> None:
     assert attention_heads(model) == heads
+
+
+@pytest.mark.parametrize(
+    ("model", "gpus", "used"),
+    [
+        ("Qwen/Qwen3-8B", 8, 8),
+        ("Qwen/Qwen3-8B", 7, 4),
+        ("Qwen/Qwen2.5-7B-Instruct", 8, 4),  # 28 heads, but 4 of keys and values
+        ("meta-llama/Llama-3.2-3B-Instruct", 4, 4),
+        ("HuggingFaceTB/SmolLM2-135M-Instruct", 4, 3),
+        ("deepseek-ai/DeepSeek-V3", 16, 16),
+        ("someone/some-model", 8, None),
+    ],
+)
+def test_heads_are_dealt_out_evenly_or_gpus_stay_unused(
+    model: str, gpus: int, used: int | None
+) -> None:
+    assert largest_tensor_parallel_size(model, gpus) == used
+
+
+@given(st.text(max_size=96))
+def test_no_name_is_too_mad_to_be_looked_up(name: str) -> None:
+    assert lookup(name).tool_parser in TOOL_PARSERS
 
 
 def test_a_name_states_a_quantisation_only_where_it_means_one() -> None:

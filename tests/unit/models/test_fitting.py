@@ -124,7 +124,7 @@ def test_32_bits_double_them() -> None:
 @pytest.mark.parametrize(
     ("tensor", "says"),
     [
-        (3, "32 attention heads can't be dealt out evenly over 3 GPUs. Mend: set "),
+        (3, "32 attention heads (8 of keys and values) can't be dealt out evenly over 3 GPUs. M"),
         (8, "takes 8 GPUs, and there are 3"),
     ],
 )
@@ -135,8 +135,8 @@ def test_a_placement_that_cannot_be_is_refused(tensor: int, says: str) -> None:
 
 
 def test_without_a_placement_the_most_gpus_that_the_heads_allow_share_the_layers() -> None:
-    found = fit(lookup("Qwen/Qwen2.5-7B-Instruct"), [24] * 8)  # 28 heads
-    assert found.tensor_parallel_size == 4  # 7 would divide them, but not the 4 key-value heads
+    found = fit(lookup("Qwen/Qwen2.5-7B-Instruct"), [24] * 8)  # 28 heads, 4 of keys and values
+    assert found.tensor_parallel_size == 4
     assert any("4 of the 8 GPUs stay unused" in line for line in found.advice)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from archi.models import lookup, memory
 from archi.models.fitting import about
 from archi.models.memory import GIB
+from archi.project import ROOT
 
 KIB = 1024
 
@@ -34,11 +36,20 @@ def test_a_token_takes_what_the_architecture_says(model: str, kib: float) -> Non
     assert per_token(model) == kib
 
 
+def test_a_token_takes_what_vllm_itself_counted() -> None:
+    log = (ROOT / "tests" / "unit" / "vllm_logs" / "sigkill.log").read_text()  # with 1 GiB for it
+    counted = re.search(r"KV cache size: ([\d,]+) tokens", log)
+    assert counted
+    tokens = int(counted[1].replace(",", ""))
+    room = GIB / (per_token("HuggingFaceTB/SmolLM2-135M-Instruct") * KIB)
+    assert tokens == pytest.approx(room, abs=128)  # whole blocks of 128
+
+
 def test_heads_are_dealt_out_and_are_doubled_where_there_are_fewer_than_gpus() -> None:
     whole = per_token("Qwen/Qwen2.5-7B-Instruct")  # 4 heads
     assert per_token("Qwen/Qwen2.5-7B-Instruct", 2) == whole / 2
     assert per_token("Qwen/Qwen2.5-7B-Instruct", 4) == whole / 4
-    assert per_token("Qwen/Qwen2.5-7B-Instruct", 7) == whole / 4
+    assert per_token("Qwen/Qwen2.5-7B-Instruct", 28) == whole / 4
 
 
 def test_a_latent_is_whole_on_every_gpu() -> None:

@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from archi import render
 from archi.models import lookup, table
 from archi.models.families import FAMILIES, family_of, templates
 from archi.models.precision import PRECISIONS
 from archi.project import ROOT
+from archi.settings import from_mapping
 from archi.vllm_registry import (
     KV_CACHE_DTYPES,
     MIN_CAPABILITIES,
@@ -112,6 +114,20 @@ def test_the_templates_that_families_name_are_there_with_their_licence() -> None
     assert {path.name for path in TEMPLATES.glob("tool_chat_template_*")} == templates()
     assert "Apache License" in (TEMPLATES / "vllm.LICENSE").read_text()
     assert f"vLLM {VLLM_VERSION}" in (TEMPLATES / "NOTICE").read_text()
+
+
+@pytest.mark.parametrize(
+    "model",
+    ["meta-llama/Llama-3.1-8B-Instruct", "google/gemma-4-12B-it", "deepseek-ai/DeepSeek-R1"],
+)
+def test_a_deployment_gets_its_models_template(model: str) -> None:
+    settings = from_mapping("bot", {"services": {"vllm": {"model": model}}})
+    name = lookup(model).chat_template
+    given = {file.path: file.content for file in render.files(settings)}
+    assert given[f"templates/{name}"] == (TEMPLATES / str(name)).read_text()
+    command = render.vllm_command(settings)
+    path = command[command.index("--chat-template") + 1]
+    assert path == f"{render.FILES_PATH}/templates/{name}"
 
 
 def rendered(name: str, **values: Any) -> str:

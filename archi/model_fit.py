@@ -122,7 +122,7 @@ def _facts(asked: Question, token: str | None) -> ModelFacts:
     if asked.ask_hub:
         try:
             return sources.read_hub(asked.model, endpoint=asked.endpoint, token=token)
-        except (sources.NoSuchModel, sources.HubSilent):
+        except (sources.NoSuchModel, sources.HubUnread):
             # The download says it, with more about the cause.
             return lookup(asked.model)
     return lookup(asked.model)

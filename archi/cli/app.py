@@ -9,9 +9,22 @@ from rich.markup import escape
 
 from archi.cli import config_check
 from archi.cli.create import create
+from archi.cli.delete import delete
+from archi.cli.diagnose import diagnose
+from archi.cli.doctor import doctor
 from archi.cli.exit_codes import ExitCode
+from archi.cli.list_deployments import list_deployments
+from archi.cli.list_services import list_services
+from archi.cli.logs import logs
+from archi.cli.model import model
+from archi.cli.open_chat import open_chat
 from archi.cli.output import err
+from archi.cli.restart import restart
+from archi.cli.smoke import smoke
+from archi.cli.status import status
 from archi.cli.upgrade import upgrade
+
+_NAMES = {"open_chat": "open"}
 
 app = typer.Typer(
     name="archi",
@@ -22,8 +35,23 @@ app = typer.Typer(
 )
 
 
-app.command()(create)
-app.command()(upgrade)
+# In the order of a deployment's life; help lists them so.
+for command in (
+    create,
+    status,
+    logs,
+    open_chat,
+    smoke,
+    diagnose,
+    doctor,
+    restart,
+    upgrade,
+    delete,
+    list_deployments,
+    list_services,
+    model,
+):
+    app.command(_NAMES.get(command.__name__, command.__name__.replace("_", "-")))(command)
 app.add_typer(config_check.app, name="config")
 
 

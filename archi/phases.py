@@ -20,12 +20,16 @@ _LONGEST = 120  # characters of what a phase says
 
 @dataclass
 class Phase:
-    """One phase: its name, since when it runs, what it is at, how long it took in seconds."""
+    """One phase: its name, since when it runs, what it is at, how long it took in seconds.
+
+    ``within``: whether it is a step of another one, which has its time in it.
+    """
 
     name: str
     quiet_until: float = 0.0
     begin: float = field(default_factory=time.monotonic)
     doing: str = ""
+    within: bool = False
     seconds: float | None = None
 
     @property
@@ -67,9 +71,9 @@ class Phases:
             raise
         self.end(phase)
 
-    def begin(self, name: str) -> Phase:
+    def begin(self, name: str, *, within: bool = False) -> Phase:
         """A phase that goes on until `end` or `drop`."""
-        phase = Phase(name)
+        phase = Phase(name, within=within)
         with self._lock:
             self.all.append(phase)
         return phase

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from archi import passphrase
+from archi import passphrase, project
 from archi.passphrase import Sealer, WrongPassphrase
 
 _NAMESPACE = "archi:"
@@ -91,9 +91,9 @@ def lost(path: Path) -> str:
     return (
         f"The secrets of {path.name} can't be opened: they were sealed with another passphrase "
         "than the one at hand (PULUMI_CONFIG_PASSPHRASE, PULUMI_CONFIG_PASSPHRASE_FILE, or "
-        "~/.archi/passphrase). Mend: bring that passphrase back. Where it is lost, `archi delete "
-        "-n NAME` without it, then `archi create` anew with the .env: conversations and weights "
-        "stay in their volumes."
+        f"{project.home() / 'passphrase'}). Mend: bring that passphrase back. Where it is lost: "
+        "`archi delete -n NAME`, which does without it, then `archi create` anew with the .env; "
+        "conversations and weights stay in their volumes."
     )
 
 

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -69,15 +69,14 @@ class Up:
         choice = self._choice()
         self.console.print(f"Stack [bold]{choice.stack}[/bold]: {choice.why}.", highlight=False)
         settings = stack_settings.plain(project.ROOT, choice.stack)
-        self.bring(settings, "make up", "make down")
+        self.bring(settings, self._next(settings))
 
-    def bring(self, settings: Settings, again: str, away: str) -> None:
+    def bring(self, settings: Settings, afterwards: Sequence[str]) -> None:
         """From a bare machine to an answer, in order; what can run side by side does.
 
         Args:
             settings: of the stack file, which is there.
-            again: the command that the person runs after an edit.
-            away: the command that removes the deployment.
+            afterwards: what the person may want next, a sentence each.
 
         """
         client = self._machine(settings.source)
@@ -92,8 +91,7 @@ class Up:
         endpoints = smoke.of_deployment(settings.name)
         with self.phases.shown(), self.phases.run("smoke test") as phase:
             answer = smoke.ask(endpoints, lambda line: self.phases.say(phase, line))
-        self._close(settings, endpoints, answer, changed=outcome.changed)
-        self._next(settings, again, away)
+        self._close(endpoints, answer, afterwards, changed=outcome.changed)
 
     def down(self) -> int:
         """``pulumi destroy`` of the chosen stack."""
@@ -191,12 +189,17 @@ class Up:
                 pull(client, one, say) if isinstance(one, str) else ensure(client, one, say)
 
     def _close(
-        self, settings: Settings, endpoints: smoke.Endpoints, answer: str, *, changed: bool
+        self,
+        endpoints: smoke.Endpoints,
+        answer: str,
+        afterwards: Sequence[str],
+        *,
+        changed: bool,
     ) -> None:
         say = self.console.print
         say()
         for phase in self.phases.all:
-            if phase.elapsed >= 1:
+            if phase.elapsed >= 1 and not phase.within:
                 say(f"  {phase.name:<28} {duration(phase.elapsed):>12}", highlight=False)
         say(f"  {'all of it':<28} {duration(time.time() - self.begin):>12}", highlight=False)
         say()
@@ -207,16 +210,17 @@ class Up:
             say(f"\n[bold green]Chat:[/bold green] [link]{endpoints.chat_url}[/link]")
         api = f"{endpoints.chat_url}/v1" if endpoints.chat_url else endpoints.vllm_url
         say(f"[bold]API:[/bold]  {api}  (OpenAI-compatible)")
+        say("\nNext: open the chat in a browser." if endpoints.chat_url else "\nNext:")
+        for sentence in afterwards:
+            say(f"  {sentence}", highlight=False)
 
-    def _next(self, settings: Settings, again: str, away: str) -> None:
-        say, stack = self.console.print, settings.name
-        chat = "chatbot" in settings.deployed
-        say("\nNext: open the chat in a browser." if chat else "\nNext:")
-        say(f"  Another model: edit stacks/Pulumi.{stack}.yaml, then `{again}` again.")
+    def _next(self, settings: Settings) -> list[str]:
+        stack = settings.name
+        sentences = [f"Another model: edit stacks/Pulumi.{stack}.yaml, then `make up` again."]
         if "vllm-server" in settings.deployed:
             server = Names(stack).vllm_server
-            say(f"  The model server at work: `docker logs -f {server}`.", highlight=False)
-        say(f"  All of it away again: `{away}`; conversations and weights stay.")
+            sentences.append(f"The model server at work: `docker logs -f {server}`.")
+        return [*sentences, "All of it away again: `make down`; conversations and weights stay."]
 
     def _sayer(self, phase: Phase) -> Callable[[str], None]:
         return lambda line: self.phases.say(phase, line)

@@ -19,9 +19,9 @@ _DOING: tuple[tuple[str, str], ...] = (
     (r"weights-downloaded", "weights"),
     (r"vllm-arguments", "vLLM's command line"),
     (r"files-written", "settings and secrets"),
-    (r"external-vllm-ready", "vLLM elsewhere answers"),
+    (r"external-vllm-ready", "look at the vLLM elsewhere"),
     (r"(?P<service>vllm-server|chatbot|postgres)", "container {service}"),
-    (r"(?P<service>vllm-server|chatbot|postgres)-ready", "{service} answers"),
+    (r"(?P<service>vllm-server|chatbot|postgres)-ready", "start of {service}"),
 )
 
 _REMOVING = {"delete", "delete-replaced", "discard", "discard-replaced"}
@@ -62,7 +62,7 @@ class UpdateProgress:
         what = doing(urn.rsplit("::", 1)[-1])
         if what is not None and urn not in self._running:
             name = f"{what} removed" if step in _REMOVING else what
-            self._running[urn] = self.phases.begin(name)
+            self._running[urn] = self.phases.begin(name, within=True)
 
     def _say(self, text: str) -> None:
         if (match := _SAID.fullmatch(text)) is None:

@@ -81,7 +81,17 @@ def create(
     )
     from archi.up import Up
 
-    Up(err()).bring(plan.settings, f"pulumi up -s {name}", f"archi delete -n {name}")
+    Up(err()).bring(plan.settings, afterwards(name))
+
+
+def afterwards(name: str) -> list[str]:
+    """What a person may want once it answers."""
+    return [
+        f"How it does:    archi status {name}",
+        f"After an edit:  archi upgrade {name}   (stacks/Pulumi.{name}.yaml; a preview first)",
+        f"What it says:   archi logs {name} -f",
+        f"Away again:     archi delete -n {name}   (conversations and weights stay)",
+    ]
 
 
 def _host() -> Host:

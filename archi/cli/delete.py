@@ -9,8 +9,8 @@ import typer
 from rich.markup import escape
 
 from archi.cli import completion
-from archi.cli.deployment_errors import explained
 from archi.cli.exit_codes import ExitCode
+from archi.cli.failures import explained
 from archi.cli.output import err, fail
 
 if TYPE_CHECKING:

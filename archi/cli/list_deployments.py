@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from archi.cli.deployment_errors import explained
+from archi.cli.failures import explained
 from archi.cli.output import out, print_json
 from archi.cli.spans import ago
 

@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 
 from archi.cli import completion
-from archi.cli.deployment_errors import explained
+from archi.cli.failures import explained
 from archi.cli.output import out, print_json
 
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from archi.cli import completion
-from archi.cli.deployment_errors import explained
 from archi.cli.exit_codes import ExitCode
+from archi.cli.failures import explained
 from archi.cli.output import fail
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from archi.cli import completion
-from archi.cli.deployment_errors import explained
 from archi.cli.exit_codes import ExitCode
+from archi.cli.failures import explained
 from archi.cli.output import err, fail, out
 
 

@@ -10,8 +10,8 @@ import typer
 from rich.markup import escape
 
 from archi.cli import completion
-from archi.cli.deployment_errors import explained
 from archi.cli.exit_codes import ExitCode
+from archi.cli.failures import explained
 from archi.cli.output import out, print_json
 from archi.cli.service_table import service_table
 from archi.cli.spans import ago

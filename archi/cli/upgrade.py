@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from archi.cli.create import afterwards
 from archi.cli.exit_codes import ExitCode
 from archi.cli.output import err, fail
 
@@ -38,4 +39,4 @@ def upgrade(
                 ExitCode.REFUSED,
             )
         typer.confirm("Go on?", abort=True, err=True)
-    up.bring(settings, f"pulumi up -s {name}", f"archi delete -n {name}")
+    up.bring(settings, afterwards(name))

@@ -23,6 +23,7 @@ from typing import Any
 
 import yaml
 
+from archi.models.families import templates
 from archi.models.names import canonical, plain
 from archi.models.registries import registry
 from archi.models.source_distribution import SourceDistribution
@@ -163,8 +164,6 @@ def main() -> None:
         "names": names(rows),
     }
     TABLE_PATH.write_text(_text(table))
-    from archi.models.families import templates  # it reads the registry that was just written
-
     write_templates(engine, templates())
     print(f"{len(rows)} recipes of vLLM {recipes.version}, registries of {engine.version}")
 

@@ -2,43 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
-import re
-import socket
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from typing import Any
 
 from archi.models import config_json
 from archi.models.by_name import lookup
 from archi.models.facts import ModelFacts
 from archi.models.families import DEFAULT_TOOL_PARSER, family_of
+from archi.models.hub import HUB, TIMEOUT_SECONDS, Hub, HubUnread, NoSuchModel, json_object, resolve
 from archi.models.names import precision_of
-
-if TYPE_CHECKING:
-    import requests
-    from huggingface_hub.utils._safetensors import SafetensorsFileMetadata
-
-HUB = "https://huggingface.co"
-TIMEOUT_SECONDS = 3.0
-_INDEX = "model.safetensors.index.json"
-_SINGLE = "model.safetensors"
-
-# A number of these is a parameter; others pack several into one.
-_UNPACKED = re.compile(r"F64|F32|F16|BF16|F8_\w+")
-
-
-class NoSuchModel(Exception):
-    """There is no such model, or nobody may read it; the text says which, and the mend."""
-
-
-class HubUnread(Exception):
-    """The hub does not answer, or does not tell; the text says why. The name has to do then."""
+from archi.models.precision import PRECISIONS
+from archi.models.safetensors import sizes
 
 
 @dataclass(frozen=True)
@@ -113,13 +90,13 @@ def read_hub(
         HubUnread: it does not answer, the model is gated, or its files tell nothing.
 
     """
-    hub = _Hub(
+    hub = Hub(
         (endpoint or os.environ.get("HF_ENDPOINT") or HUB).rstrip("/"),
         token or os.environ.get("HF_TOKEN") or None,
         timeout,
         model_id,
     )
-    _resolve(hub.endpoint, timeout)
+    resolve(hub.endpoint, timeout)
     config = hub.json("config.json")
     if config is None:  # GGUF files, Mistral's own format, or no model at all
         raise HubUnread(f"{model_id} on {hub.endpoint} has no config.json")
@@ -129,97 +106,13 @@ def read_hub(
     return facts_of(model_id, Files(hub.endpoint, config, template, size, parameters))
 
 
-def _resolve(endpoint: str, timeout: float) -> None:
-    """Look the hub's name up, which no timeout of a request covers.
-
-    A machine without a name server waits half a minute for it otherwise. Behind a proxy it is the
-    proxy that looks names up.
-    """
-    from requests.utils import get_environ_proxies
-
-    if get_environ_proxies(endpoint):
-        return
-    host = urlsplit(endpoint).hostname
-    known = threading.Event()
-
-    def look_up() -> None:
-        with contextlib.suppress(OSError):  # the request says what is wrong
-            socket.getaddrinfo(host, None)
-        known.set()
-
-    threading.Thread(target=look_up, daemon=True).start()
-    if not known.wait(timeout):
-        raise HubUnread(f"{endpoint} does not answer (no name server does)")
-
-
-@dataclass(frozen=True)
-class _Hub:
-    endpoint: str
-    token: str | None
-    timeout: float
-    model_id: str
-
-    def text(self, name: str, *, there: bool = False) -> str | None:
-        """A file's text; None where the repository, known to be ``there``, has no such file."""
-        import requests
-
-        headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
-        url = f"{self.endpoint}/{self.model_id}/resolve/main/{name}"
-        try:
-            answer = requests.get(url, headers=headers, timeout=self.timeout)
-        except requests.RequestException as error:
-            raise HubUnread(f"{self.endpoint} does not answer ({type(error).__name__})") from None
-        if answer.ok:
-            return answer.content.decode("utf-8", errors="replace")
-        missing = there and answer.status_code == requests.codes.not_found
-        if missing or answer.headers.get("X-Error-Code") == "EntryNotFound":
-            return None
-        raise self._refused(answer)
-
-    def json(self, name: str, *, there: bool = False) -> Mapping[str, Any] | None:
-        """A file's JSON object; None where the repository has no such file."""
-        text = self.text(name, there=there)
-        return None if text is None else _object(text)
-
-    def weights(self) -> tuple[int | None, int | None]:
-        """Bytes and parameters of the safetensors files."""
-        if index := self.json(_INDEX, there=True):
-            told = index.get("metadata") or {}
-            return _whole(told.get("total_size")), _whole(told.get("total_parameters"))
-        import httpx
-        from huggingface_hub import HfApi
-        from huggingface_hub.errors import HfHubHTTPError, SafetensorsParsingError
-
-        api = HfApi(endpoint=self.endpoint, token=self.token or False)
-        try:
-            header = api.parse_safetensors_file_metadata(
-                self.model_id, _SINGLE, timeout=self.timeout
-            )
-        except (HfHubHTTPError, httpx.HTTPError, SafetensorsParsingError):
-            return None, None
-        return _sizes([header])
-
-    def _refused(self, answer: requests.Response) -> Exception:
-        code = answer.headers.get("X-Error-Code", "")
-        if code == "GatedRepo" or answer.status_code == 403:
-            return HubUnread(
-                f"{self.model_id} is gated on {self.endpoint} (accept its conditions there, and "
-                "set HF_TOKEN to a token of that account)"
-            )
-        if answer.status_code in (401, 404):
-            return NoSuchModel(
-                f"{self.endpoint} has no model {self.model_id}, or only for others. Mend: check "
-                "the spelling; for a private model set HF_TOKEN."
-            )
-        return HubUnread(f"{self.endpoint} answers {answer.status_code}")
-
-
 def facts_of(model_id: str, files: Files) -> ModelFacts:
     """The facts by name, with what the model's own files say in their place."""
     named = _by_name(model_id, files.config)
     precision = config_json.precision_of(files.config) or named.precision
     # A config.json without a word about it may still lie beside quantised files.
     precision = precision_of(model_id) or precision if precision == named.precision else precision
+    parameters = files.parameters or _counted(files.weights_bytes, precision)
     facts = replace(
         named,
         model_id=model_id,
@@ -227,11 +120,19 @@ def facts_of(model_id: str, files: Files) -> ModelFacts:
         context_length=config_json.context_of(files.config) or named.context_length,
         precision=precision,
         weights_bytes=files.weights_bytes,
-        parameters=files.parameters or named.parameters,
-        parameters_from="headers" if files.parameters else named.parameters_from,
+        parameters=parameters or named.parameters,
+        parameters_from="headers" if parameters else named.parameters_from,
         source=f"config.json and safetensors headers from {files.origin}; {named.source}",
     )
     return _with_template(facts, files.template)
+
+
+def _counted(weights_bytes: int | None, precision: str) -> int | None:
+    """Parameters by the size of the weights, where nothing is packed; an index says no more."""
+    bits = PRECISIONS[precision].bits
+    if weights_bytes is None or bits is None or PRECISIONS[precision].quantised:
+        return None
+    return int(weights_bytes * 8 / bits)
 
 
 def _by_name(model_id: str, config: Mapping[str, Any]) -> ModelFacts:
@@ -293,36 +194,13 @@ def _local_weights(folder: Path) -> tuple[int | None, int | None]:
 
     files = sorted(folder.glob("*.safetensors"))
     try:
-        return _sizes([parse_local_safetensors_file_metadata(file) for file in files])
+        return sizes([parse_local_safetensors_file_metadata(file) for file in files])
     except (SafetensorsParsingError, OSError):
         return sum(file.stat().st_size for file in files) or None, None
 
 
-def _sizes(headers: list[SafetensorsFileMetadata]) -> tuple[int | None, int | None]:
-    """Bytes and parameters of safetensors files by their headers."""
-    if not headers:
-        return None, None
-    tensors = [tensor for header in headers for tensor in header.tensors.values()]
-    size = sum(tensor.data_offsets[1] - tensor.data_offsets[0] for tensor in tensors)
-    if not all(_UNPACKED.fullmatch(str(tensor.dtype)) for tensor in tensors):
-        return size, None
-    return size, sum(tensor.parameter_count for tensor in tensors)
-
-
 def _json_file(path: Path) -> Mapping[str, Any] | None:
     try:
-        return _object(path.read_text(encoding="utf-8"))
+        return json_object(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError):
         return None
-
-
-def _object(text: str) -> Mapping[str, Any] | None:
-    try:
-        found = json.loads(text)
-    except ValueError:
-        return None
-    return found if isinstance(found, dict) else None
-
-
-def _whole(value: object) -> int | None:
-    return int(value) if isinstance(value, (int, float)) and value > 0 else None

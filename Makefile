@@ -10,7 +10,7 @@ ARCHI_BEGIN := $(shell date +%s)
 endif
 export ARCHI_BEGIN
 
-.PHONY: help up down preview test bridge unit docs lint toolchain venv dev requirements
+.PHONY: help up down preview test bridge unit docs models lint toolchain venv dev requirements
 .DEFAULT_GOAL := help
 
 help: ## what can be made
@@ -45,6 +45,9 @@ unit: dev ## the tests that need no Docker
 
 docs: venv ## docs/configuration.md and the keys in Pulumi.yaml, from the settings' classes
 	@$(BIN)/python -m archi.settings.document
+
+models: venv ## what archi knows of vLLM's models, from its source distributions (RECIPES=… ENGINE=…)
+	@$(BIN)/python -m archi.models.generate $(RECIPES) $(ENGINE)
 
 lint: dev ## format, lint and types
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy

@@ -73,6 +73,7 @@ def _gpus(text: str) -> list[float]:
 def _facts(model_id: str, *, offline: bool) -> ModelFacts:
     """The facts from the folder, from the hub if it answers, else from the name."""
     from archi.models import lookup, sources
+    from archi.models.hub import HubUnread, NoSuchModel
     from archi.settings.types import parse_model_id
 
     try:
@@ -82,9 +83,9 @@ def _facts(model_id: str, *, offline: bool) -> ModelFacts:
         if offline:
             return _noted(lookup(name), "The hub was not asked; this is what the name says.")
         return sources.read_hub(name)
-    except sources.NoSuchModel as error:
+    except NoSuchModel as error:
         fail(str(error), ExitCode.NOT_FOUND)
-    except sources.HubUnread as error:
+    except HubUnread as error:
         return _noted(lookup(name), f"{error}; this is what the name says.")
     except ValueError as error:
         fail(f"{model_id!r} is refused: {error}.", ExitCode.REFUSED)

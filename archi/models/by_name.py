@@ -155,7 +155,7 @@ def _source(family: Family | None, architecture: Architecture | None, recipe: Re
     if recipe:
         parts.append(f"recipe {recipe.model_id} of vLLM {table.version()}")
     if architecture:
-        parts.append(architecture.shape.source)
+        parts.append(f"archi's table of architectures ({architecture.shape.source})")
     if family:
         parts.append(f"the family's name (vLLM {VLLM_VERSION})")
     return "; ".join(parts) or "the name alone"

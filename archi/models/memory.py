@@ -52,12 +52,14 @@ class Weights:
         bytes: what is expected.
         least: what it is at the very least.
         measured: whether it is the size of files.
+        by_recipe: whether it is what the recipe's memory leaves room for.
 
     """
 
     bytes: float
     least: float
     measured: bool
+    by_recipe: bool = False
 
 
 def weights(facts: ModelFacts, precision: str | None = None) -> Weights | None:
@@ -76,7 +78,7 @@ def weights(facts: ModelFacts, precision: str | None = None) -> Weights | None:
     least = facts.parameters * wanted.bits / 8 * certainty
     if _has_smaller_parts(facts, wanted, size):
         size = (facts.recipe_vram_gb or 0) * 1e9 / _RECIPE_MARGIN
-        least = size * _CERTAINTY["name"]
+        return Weights(size, size * _CERTAINTY["name"], measured=False, by_recipe=True)
     return Weights(size, min(size, least), measured=False)
 
 

@@ -2,43 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
-import re
-import socket
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from typing import Any
 
 from archi.models import config_json
 from archi.models.by_name import lookup
 from archi.models.facts import ModelFacts
 from archi.models.families import DEFAULT_TOOL_PARSER, family_of
+from archi.models.hub import HUB, TIMEOUT_SECONDS, Hub, HubUnread, NoSuchModel, json_object, resolve
 from archi.models.names import precision_of
-
-if TYPE_CHECKING:
-    import requests
-    from huggingface_hub.utils._safetensors import SafetensorsFileMetadata
-
-HUB = "https://huggingface.co"
-TIMEOUT_SECONDS = 3.0
-_INDEX = "model.safetensors.index.json"
-_SINGLE = "model.safetensors"
-
-# A number of these is a parameter; others pack several into one.
-_UNPACKED = re.compile(r"F64|F32|F16|BF16|F8_\w+")
-
-
-class NoSuchModel(Exception):
-    """There is no such model, or nobody may read it; the text says which, and the mend."""
-
-
-class HubUnread(Exception):
-    """The hub does not answer, or does not tell; the text says why. The name has to do then."""
+from archi.models.precision import PRECISIONS
+from archi.models.safetensors import sizes
 
 
 @dataclass(frozen=True)
@@ -113,13 +90,13 @@ def read_hub(
         HubUnread: it does not answer, the model is gated, or its files tell nothing.
 
     """
-    hub = _Hub(
+    hub = Hub(
         (endpoint or os.environ.get("HF_ENDPOINT") or HUB).rstrip("/"),
         token or os.environ.get("HF_TOKEN") or None,
         timeout,
         model_id,
     )
-    _resolve(hub.endpoint, timeout)
+    resolve(hub.endpoint, timeout)
     config = hub.json("config.json")
     if config is None:  # GGUF files, Mistral's own format, or no model at all
         raise HubUnread(f"{model_id} on {hub.endpoint} has no config.json")
@@ -129,6 +106,7 @@ def read_hub(
     return facts_of(model_id, Files(hub.endpoint, config, template, size, parameters))
 
 
+<<<<<<< HEAD
 def _resolve(endpoint: str, timeout: float) -> None:
     """Look the hub's name up, which no timeout of a request covers.
 
@@ -214,12 +192,15 @@ class _Hub:
         return HubUnread(f"{self.endpoint} answers {answer.status_code}")
 
 
+=======
+>>>>>>> c-models
 def facts_of(model_id: str, files: Files) -> ModelFacts:
     """The facts by name, with what the model's own files say in their place."""
     named = _by_name(model_id, files.config)
     precision = config_json.precision_of(files.config) or named.precision
     # A config.json without a word about it may still lie beside quantised files.
     precision = precision_of(model_id) or precision if precision == named.precision else precision
+    parameters = files.parameters or _counted(files.weights_bytes, precision)
     facts = replace(
         named,
         model_id=model_id,
@@ -227,11 +208,19 @@ def facts_of(model_id: str, files: Files) -> ModelFacts:
         context_length=config_json.context_of(files.config) or named.context_length,
         precision=precision,
         weights_bytes=files.weights_bytes,
-        parameters=files.parameters or named.parameters,
-        parameters_from="headers" if files.parameters else named.parameters_from,
+        parameters=parameters or named.parameters,
+        parameters_from="headers" if parameters else named.parameters_from,
         source=f"config.json and safetensors headers from {files.origin}; {named.source}",
     )
     return _with_template(facts, files.template)
+
+
+def _counted(weights_bytes: int | None, precision: str) -> int | None:
+    """Parameters by the size of the weights, where nothing is packed; an index says no more."""
+    bits = PRECISIONS[precision].bits
+    if weights_bytes is None or bits is None or PRECISIONS[precision].quantised:
+        return None
+    return int(weights_bytes * 8 / bits)
 
 
 def _by_name(model_id: str, config: Mapping[str, Any]) -> ModelFacts:
@@ -293,36 +282,13 @@ def _local_weights(folder: Path) -> tuple[int | None, int | None]:
 
     files = sorted(folder.glob("*.safetensors"))
     try:
-        return _sizes([parse_local_safetensors_file_metadata(file) for file in files])
+        return sizes([parse_local_safetensors_file_metadata(file) for file in files])
     except (SafetensorsParsingError, OSError):
         return sum(file.stat().st_size for file in files) or None, None
 
 
-def _sizes(headers: list[SafetensorsFileMetadata]) -> tuple[int | None, int | None]:
-    """Bytes and parameters of safetensors files by their headers."""
-    if not headers:
-        return None, None
-    tensors = [tensor for header in headers for tensor in header.tensors.values()]
-    size = sum(tensor.data_offsets[1] - tensor.data_offsets[0] for tensor in tensors)
-    if not all(_UNPACKED.fullmatch(str(tensor.dtype)) for tensor in tensors):
-        return size, None
-    return size, sum(tensor.parameter_count for tensor in tensors)
-
-
 def _json_file(path: Path) -> Mapping[str, Any] | None:
     try:
-        return _object(path.read_text(encoding="utf-8"))
+        return json_object(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError):
         return None
-
-
-def _object(text: str) -> Mapping[str, Any] | None:
-    try:
-        found = json.loads(text)
-    except ValueError:
-        return None
-    return found if isinstance(found, dict) else None
-
-
-def _whole(value: object) -> int | None:
-    return int(value) if isinstance(value, (int, float)) and value > 0 else None

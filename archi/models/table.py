@@ -42,12 +42,18 @@ def version() -> str:
 @cache
 def recipes() -> tuple[Recipe, ...]:
     """All recipes, in the order of their ids."""
-    return tuple(_recipe(row) for row in _table()["recipes"])
+    return tuple(_recipe(place) for place in range(len(_table()["recipes"])))
 
 
 def find(model_id: str) -> tuple[Recipe, Variant | None] | None:
     """The recipe of a model or of what it was made from, and the variant that it names."""
-    return _by_name().get(plain(model_id)) or _by_name().get(canonical(model_id))
+    names = _table()["names"]
+    found = names.get(plain(model_id)) or names.get(canonical(model_id))
+    if found is None:
+        return None
+    place, variant = found
+    recipe = _recipe(place)
+    return recipe, None if variant is None else recipe.variants[variant]
 
 
 @cache
@@ -56,20 +62,8 @@ def _table() -> Mapping[str, Any]:
     return table
 
 
-def _recipe(row: Mapping[str, Any]) -> Recipe:
+@cache
+def _recipe(place: int) -> Recipe:
+    row = _table()["recipes"][place]
     fields = {**row, "tasks": tuple(row["tasks"])}
     return Recipe(**{**fields, "variants": tuple(Variant(**one) for one in row["variants"])})
-
-
-@cache
-def _by_name() -> dict[str, tuple[Recipe, Variant | None]]:
-    found: dict[str, tuple[Recipe, Variant | None]] = {}
-    for recipe in recipes():
-        for variant in recipe.variants:
-            found.setdefault(plain(variant.model_id), (recipe, variant))
-    for recipe in recipes():
-        same = [one for one in recipe.variants if one.model_id == recipe.model_id]
-        found[plain(recipe.model_id)] = (recipe, same[0] if same else None)
-    for recipe in recipes():
-        found.setdefault(canonical(recipe.model_id), (recipe, None))
-    return found

@@ -32,6 +32,12 @@ def weights_sentence(facts: ModelFacts, precision: str | None = None) -> str:
         return f"Weights: {gib(size.bytes)}, as the files say."
     if size is None or facts.parameters is None or wanted.bits is None:
         return "Weights: nothing says how large they are."
+    if size.by_recipe:
+        return (
+            f"Weights: {count(facts.parameters)} parameters, called {wanted.words}; vLLM's recipe "
+            f"asks for {facts.recipe_vram_gb} GB in all, so parts are smaller: about "
+            f"{gib(size.bytes)}."
+        )
     if not wanted.quantised:
         per = wanted.bits / 8
         return (

@@ -18,7 +18,8 @@ from typing import Any
 import yaml
 
 from archi.models import lookup, memory
-from archi.models.generate import SourceDistribution, recipe_row
+from archi.models.generate import recipe_row
+from archi.models.source_distribution import SourceDistribution
 
 _TOO_SMALL = 0.9
 _SHOWN = 12

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from archi.models import (
@@ -17,6 +17,7 @@ from archi.models import (
 from archi.vllm_registry import REASONING_PARSERS, TOOL_PARSERS
 
 LLAMA_31 = "tool_chat_template_llama3.1_json.jinja"
+OLD_MISTRAL = "Mistral 7B before v0.3, Mixtral 8x7B"
 LLAMA_32 = "tool_chat_template_llama3.2_json.jinja"
 
 # Facts by family: tool parser, reasoning parser, whether a template file goes with it.
@@ -154,10 +155,12 @@ REPACKS = [
     ("someone/llama3.1-8b-chat", "Llama 3.1 and 3.3", "llama3_json", None, LLAMA_31, "bf16", 8),
     ("someone/Llama-3_1-8B", "Llama 3.1 and 3.3", "llama3_json", None, LLAMA_31, "bf16", 8),
     ("unsloth/Llama-3.2-3B-Instruct", "Llama 3.2", "llama3_json", None, LLAMA_32, "bf16", 3),
-    ("casperhansen/llama-3-70b-instruct-awq", "Llama 3", "llama3_json", None, LLAMA_31, "awq", 71),
+    ("casperhansen/llama-3-70b-instruct-awq", "Llama 3.0", "hermes", None, None, "awq", 71),
     ("TheBloke/Llama-2-13B-chat-GPTQ", "Llama 2", "hermes", None, None, "gptq", 13),
-    ("TheBloke/Mistral-7B-Instruct-v0.2-AWQ", "Mistral", "mistral", None, None, "awq", 7),
-    ("TheBloke/Mixtral-8x7B-Instruct-v0.1-GPTQ", "Mistral", "mistral", None, None, "gptq", 47),
+    ("TheBloke/Mistral-7B-Instruct-v0.2-AWQ", OLD_MISTRAL, "hermes", None, None, "awq", 7),
+    ("solidrust/Mistral-7B-Instruct-v0.3-AWQ", "Mistral", "mistral", None, None, "awq", 7),
+    ("TheBloke/Mixtral-8x7B-Instruct-v0.1-GPTQ", OLD_MISTRAL, "hermes", None, None, "gptq", 47),
+    ("mistralai/Mixtral-8x22B-Instruct-v0.1", "Mistral", "mistral", None, None, "bf16", 141),
     ("solidrust/Mistral-Nemo-Instruct-2407-AWQ", "Mistral", "mistral", None, None, "awq", 12),
     (
         "RedHatAI/Mistral-Small-3.2-24B-Instruct-2506-FP8",
@@ -407,6 +410,20 @@ def test_parsers_that_recipes_name_and_no_vllm_registers_are_mapped() -> None:
 
 
 @pytest.mark.parametrize(
+    ("model", "token"),
+    [
+        ("meta-llama/Meta-Llama-3-8B-Instruct", "<|python_tag|>"),
+        ("mistralai/Mistral-7B-Instruct-v0.2", "[TOOL_CALLS]"),
+        ("mistralai/Mixtral-8x7B-Instruct-v0.1", "[TOOL_CALLS]"),
+    ],
+)
+def test_a_parser_whose_token_the_tokenizer_lacks_is_not_taken(model: str, token: str) -> None:
+    facts = lookup(model)
+    assert facts.tool_parser == "hermes"
+    assert any(f"lacks the token {token}" in note for note in facts.notes)
+
+
+@pytest.mark.parametrize(
     "model",
     ["Qwen/Qwen3-Embedding-8B", "openai/whisper-large-v3", "deepseek-ai/DeepSeek-OCR"],
 )
@@ -472,6 +489,7 @@ def test_heads_are_dealt_out_evenly_or_gpus_stay_unused(
     assert largest_tensor_parallel_size(model, gpus) == used
 
 
+@settings(deadline=None)
 @given(st.text(max_size=96))
 def test_no_name_is_too_mad_to_be_looked_up(name: str) -> None:
     assert lookup(name).tool_parser in TOOL_PARSERS

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from archi.models import generate
+from archi.models import generate, registries
+from archi.models.source_distribution import SourceDistribution
 
 RECIPE = """
 meta: {tasks: [text]}
@@ -58,17 +59,17 @@ class Other:
 
 
 @pytest.fixture
-def distribution(tmp_path: Path) -> generate.SourceDistribution:
+def distribution(tmp_path: Path) -> SourceDistribution:
     path = tmp_path / "vllm-1.2.3.tar.gz"
     with tarfile.open(path, "w:gz") as archive:
         for name, text in FILES.items():
             member = tarfile.TarInfo(f"vllm-1.2.3/{name}")
             member.size = len(text)
             archive.addfile(member, io.BytesIO(text.encode()))
-    return generate.SourceDistribution(path)
+    return SourceDistribution(path)
 
 
-def test_only_what_is_wanted_is_read(distribution: generate.SourceDistribution) -> None:
+def test_only_what_is_wanted_is_read(distribution: SourceDistribution) -> None:
     assert distribution.version == "1.2.3"
     with pytest.raises(KeyError):
         distribution.text("README.md")
@@ -92,6 +93,11 @@ def test_a_recipe_becomes_a_row() -> None:
     }
 
 
+def test_names_lead_to_recipe_and_variant() -> None:
+    row = generate.recipe_row(yaml.safe_load(RECIPE))
+    assert generate.names([row]) == {"model-8b": (0, 0), "model-8b-fp4": (0, 1)}
+
+
 @pytest.mark.parametrize(
     ("text", "number"),
     [("8.2B", 8_200_000_000), ("350M", 350_000_000), ("2.4T", 2_400_000_000_000), ("8-16B", None)],
@@ -100,9 +106,9 @@ def test_numbers_of_parameters_are_read(text: str, number: int | None) -> None:
     assert generate.parameters(text) == number
 
 
-def test_the_registry_is_a_module_of_names(distribution: generate.SourceDistribution) -> None:
+def test_the_registry_is_a_module_of_names(distribution: SourceDistribution) -> None:
     made: dict[str, object] = {}
-    exec(generate.registry(distribution), made)  # it is code that archi imports
+    exec(registries.registry(distribution), made)  # it is code that archi imports
     assert made["VLLM_VERSION"] == "1.2.3"
     assert made["TOOL_PARSERS"] == {"hermes"}
     assert made["REASONING_PARSERS"] == {"qwen3"}
@@ -113,6 +119,6 @@ def test_the_registry_is_a_module_of_names(distribution: generate.SourceDistribu
 
 def test_what_the_next_vllm_has_moved_is_said() -> None:
     with pytest.raises(ValueError, match="vLLM has moved it"):
-        generate.dictionary_keys("a = 1", "_PARSERS")
+        registries.dictionary_keys("a = 1", "_PARSERS")
     with pytest.raises(ValueError, match="vLLM has moved it"):
-        generate.literal_names("a = 1", "CacheDType")
+        registries.literal_names("a = 1", "CacheDType")

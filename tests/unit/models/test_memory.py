@@ -105,6 +105,8 @@ def test_a_recipe_knows_of_experts_in_four_bits_that_a_name_does_not() -> None:
     size = memory.weights(lookup("deepseek-ai/DeepSeek-V4-Flash"))  # 284 B "FP8" on 170 GB
     assert size
     assert size.bytes < 170e9
+    said = about(lookup("deepseek-ai/DeepSeek-V4-Flash"))[0]
+    assert "recipe asks for 170 GB in all, so parts are smaller: about 132 GiB." in said
 
 
 def test_what_is_certain_is_never_more_than_what_is_expected() -> None:

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from archi.models import lookup, memory
-from archi.models.sources import HubUnread, NoSuchModel, is_folder, read_folder, read_hub
+from archi.models.hub import HubUnread, NoSuchModel
+from archi.models.sources import is_folder, read_folder, read_hub
 from tests.hub_server import HubServer
 
 CONFIG: dict[str, Any] = {
@@ -191,6 +192,7 @@ def test_a_hubs_index_says_the_size_of_many_files(hub: HubServer) -> None:
     (hub.folder / "model.safetensors.index.json").write_text(json.dumps(index))
     facts = read_hub("org/tiny", endpoint=hub.endpoint)
     assert facts.weights_bytes == 123456
+    assert facts.parameters == 123456 // 2
 
 
 def test_the_hub_and_the_token_come_from_the_environment(

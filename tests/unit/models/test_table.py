@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from archi import render
-from archi.models import lookup, table
+from archi.models import generate, lookup, table
 from archi.models.families import FAMILIES, family_of, templates
 from archi.models.precision import PRECISIONS
 from archi.project import ROOT
@@ -82,6 +83,12 @@ def test_a_variant_is_found_by_its_own_id_with_its_own_format() -> None:
     for recipe in table.recipes():
         for variant in recipe.variants:
             assert lookup(variant.model_id).known, variant.model_id
+
+
+def test_the_names_in_the_table_are_as_names_are_made_today() -> None:
+    kept = json.loads(table.TABLE_PATH.read_text())
+    made = {name: list(place) for name, place in generate.names(kept["recipes"]).items()}
+    assert kept["names"] == made
 
 
 def test_every_method_of_a_format_is_one_that_vllm_has() -> None:

@@ -97,7 +97,7 @@ class Hub:
         if index := self.json(_INDEX, there=True):
             told = index.get("metadata") or {}
             return _whole(told.get("total_size")), _whole(told.get("total_parameters"))
-        import httpx
+        import httpx2
         from huggingface_hub import HfApi
         from huggingface_hub.errors import HfHubHTTPError, SafetensorsParsingError
 
@@ -106,7 +106,7 @@ class Hub:
             header = api.parse_safetensors_file_metadata(
                 self.model_id, _SINGLE, timeout=self.timeout
             )
-        except (HfHubHTTPError, httpx.HTTPError, SafetensorsParsingError):
+        except (HfHubHTTPError, httpx2.HTTPError, SafetensorsParsingError):
             return None, None
         return sizes([header])
 

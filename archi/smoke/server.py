@@ -21,6 +21,7 @@ from archi.smoke.transport import (
     Reply,
     Request,
     Transport,
+    Why,
 )
 
 _PREFLIGHT_SECONDS = 10.0
@@ -84,7 +85,9 @@ class Server:
         try:
             reply = self.transport.send(request)
         except NoReply as none:
-            raise Failed(mends.no_reply(self.side, request, none)) from None
+            raise Failed(
+                mends.no_reply(self.side, request, none), code=self._lost(none.why)
+            ) from None
         if reply.status in _REFUSES_KEY:
             raise Failed(
                 mends.key(self.side, request, reply),
@@ -101,6 +104,13 @@ class Server:
                 else None,
             )
         return reply
+
+    def _lost(self, why: Why) -> ExitCode | None:
+        """The exit code where nobody was there to be asked, whatever the check."""
+        if why in (Why.TIMEOUT, Why.BROKEN):
+            return None
+        vllm = self.service == "vllm"
+        return ExitCode.SMOKE_VLLM_UNREACHABLE if vllm else ExitCode.SMOKE_CHAT_UNREACHABLE
 
     def get(self, path: str, seconds: float) -> Reply:
         return self.ask(Request("GET", path, None, min(_PREFLIGHT_SECONDS, seconds)))

@@ -491,4 +491,4 @@ def test_the_short_test_fails_with_wire_cause_and_mend(endpoints: Endpoints, now
         ask(lost, lambda _line: None)
     assert str(failed.value).startswith(f"this machine → chat application: {nowhere}/v1/chat")
     assert "can't be reached (nothing listens there). Mend: `docker ps`" in str(failed.value)
-    assert failed.value.code is ExitCode.SMOKE_CHAT
+    assert failed.value.code is ExitCode.SMOKE_CHAT_UNREACHABLE

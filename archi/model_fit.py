@@ -117,12 +117,14 @@ def problems(asked: Question, gpus: Sequence[Gpu], token: str | None = None) -> 
 
 def _facts(asked: Question, token: str | None) -> ModelFacts:
     """What the model's own files say where the hub answers, else what its name says."""
-    from archi.models import lookup, sources
+    from archi.models import lookup
+    from archi.models.hub import HubUnread, NoSuchModel
+    from archi.models.sources import read_hub
 
     if asked.ask_hub:
         try:
-            return sources.read_hub(asked.model, endpoint=asked.endpoint, token=token)
-        except (sources.NoSuchModel, sources.HubUnread):
+            return read_hub(asked.model, endpoint=asked.endpoint, token=token)
+        except (NoSuchModel, HubUnread):
             # The download says it, with more about the cause.
             return lookup(asked.model)
     return lookup(asked.model)

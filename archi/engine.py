@@ -10,7 +10,7 @@ import contextlib
 import os
 import re
 import signal
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,13 +19,13 @@ from archi import cancellation
 from archi.pulumi_cli import Pulumi
 
 if TYPE_CHECKING:
-    from pulumi.automation import EngineEvent
+    from pulumi.automation import EngineEvent, Stack
 
 _COLOUR = re.compile(r"<\{%[^%]*%\}>")
 
 
 class UpdateFailed(Exception):
-    """``pulumi up`` failed; the text is what it said of each resource that did."""
+    """``pulumi up`` or ``destroy`` failed; the text is what it said of each resource that did."""
 
 
 class BrokenOff(Exception):
@@ -70,7 +70,10 @@ class _Errors:
 _ECHO = re.compile(r"(preview|update|resource plugin) failed|.*exited with non-zero exit code")
 
 
-def up(pulumi: Pulumi, on_event: Callable[[EngineEvent], None]) -> Outcome:
+OnEvent = Callable[["EngineEvent"], None]
+
+
+def up(pulumi: Pulumi, on_event: OnEvent) -> Outcome:
     """``pulumi up --refresh`` without questions.
 
     Args:
@@ -82,7 +85,34 @@ def up(pulumi: Pulumi, on_event: Callable[[EngineEvent], None]) -> Outcome:
         BrokenOff: by Ctrl-C; what was done stays done.
 
     """
-    from pulumi.automation import CommandError, LocalWorkspaceOptions, OpType, select_stack
+    from pulumi.automation import OpType
+
+    with _stack(pulumi, on_event) as (stack, heard):
+        result = stack.up(refresh=True, on_event=heard, show_secrets=False, suppress_outputs=True)
+    changes = result.summary.resource_changes or {}
+    return Outcome(
+        {OpType(step).value: count for step, count in changes.items()},
+        {name: output.value for name, output in result.outputs.items() if not output.secret},
+    )
+
+
+def destroy(pulumi: Pulumi, on_event: OnEvent) -> None:
+    """``pulumi destroy --refresh`` without questions; the stack itself stays.
+
+    What was removed by hand would fail to be removed a second time: so it is looked at first.
+
+    Raises:
+        UpdateFailed, BrokenOff: as `up`.
+
+    """
+    with _stack(pulumi, on_event) as (stack, heard):
+        stack.destroy(refresh=True, on_event=heard, show_secrets=False, suppress_outputs=True)
+
+
+@contextlib.contextmanager
+def _stack(pulumi: Pulumi, on_event: OnEvent) -> Iterator[tuple[Stack, OnEvent]]:
+    """The stack, and who is to be told of events; failures of pulumi become ours."""
+    from pulumi.automation import CommandError, LocalWorkspaceOptions, select_stack
 
     # Where the API looks for pulumi; this process runs nothing else.
     os.environ["PATH"] = pulumi.environment["PATH"]
@@ -95,19 +125,14 @@ def up(pulumi: Pulumi, on_event: Callable[[EngineEvent], None]) -> Outcome:
     with pulumi.interruptible(_interrupt_children) as told:
         options = LocalWorkspaceOptions(env_vars={**pulumi.environment, **told})
         try:
-            stack = select_stack(str(pulumi.stack), work_dir=str(pulumi.root), opts=options)
-            result = stack.up(
-                refresh=True, on_event=heard, show_secrets=False, suppress_outputs=True
+            yield (
+                select_stack(str(pulumi.stack), work_dir=str(pulumi.root), opts=options),
+                heard,
             )
         except CommandError as failed:
             if Path(told[cancellation.VARIABLE]).exists():
                 raise BrokenOff from None
             raise UpdateFailed("\n".join(errors.texts) or _last_lines(str(failed))) from None
-    changes = result.summary.resource_changes or {}
-    return Outcome(
-        {OpType(step).value: count for step, count in changes.items()},
-        {name: output.value for name, output in result.outputs.items() if not output.secret},
-    )
 
 
 def plain(message: str) -> str:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import signal
-import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,10 +16,16 @@ from archi.names import LABEL_DEPLOYMENT, LABEL_ROLE
 
 if TYPE_CHECKING:
     import docker
+    from pulumi.automation import EngineEvent
 
 Say = Callable[[str], None]
 
 _ONE_SHOT_GRACE_SECONDS = 2
+
+_KINDS = {
+    "docker:index/container:Container": "container",
+    "docker:index/network:Network": "network",
+}
 
 
 class DeletionError(Exception):
@@ -44,7 +48,7 @@ def carry_out(client: docker.DockerClient, root: Path, what: Plan, say: Say) -> 
 
     """
     if what.stack is not None and not what.by_label:
-        _destroy(root, what)
+        _destroy(root, what, say)
     _remove_labelled(client, what.name, say)
     if what.with_data:
         for volume in what.volumes:
@@ -58,46 +62,28 @@ def carry_out(client: docker.DockerClient, root: Path, what: Plan, say: Say) -> 
         say(f"removed stack file {what.stack_file.relative_to(root)}")
 
 
-def _destroy(root: Path, what: Plan) -> None:
+def _destroy(root: Path, what: Plan, say: Say) -> None:
+    from archi import engine
     from archi.cancellation import Cancelled
+
+    def heard(event: EngineEvent) -> None:
+        """Say what is gone; volumes that stay are deleted for Pulumi too, and not for us."""
+        if (done := event.res_outputs_event) and (old := done.metadata.old) and old.outputs:
+            kind = _KINDS.get(done.metadata.type)
+            if kind and done.metadata.op.value == "delete":
+                say(f"removed {kind} {old.outputs.get('name')}")
 
     pulumi = pulumi_cli.prepare(what.name, root)
     pulumi_cli.ready(pulumi)
-    # What was removed by hand would fail to be removed a second time: so look first.
-    arguments = ["destroy", "--refresh", "--yes", "--skip-preview", "--stack", what.name]
-    with _signals() as received:
-        code = pulumi.run(arguments)
-        if code != 0 and received():
-            raise Cancelled  # pulumi's exit code is that of any failure
-    if code != 0:
+    try:
+        engine.destroy(pulumi, heard)
+    except engine.BrokenOff:
+        raise Cancelled from None
+    except engine.UpdateFailed as failed:
         raise DeletionError(
-            f"`pulumi destroy` of {what.name} failed; it says why above. Mend that, and run the "
-            "same command again: it goes on from there."
-        )
-
-
-@contextlib.contextmanager
-def _signals() -> Iterator[Callable[[], bool]]:
-    """Ctrl-C is pulumi's while it runs, and ours again afterwards; yields whether one came."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    ours, theirs = socket.socketpair()
-    ours.setblocking(False)
-    theirs.setblocking(False)
-
-    def received() -> bool:
-        with contextlib.suppress(BlockingIOError):
-            return bool(set(ours.recv(64)) & set(before))
-        return False
-
-    # Whoever handles a signal, its number is written there.
-    former = signal.set_wakeup_fd(theirs.fileno())
-    with ours, theirs:
-        try:
-            yield received
-        finally:
-            signal.set_wakeup_fd(former)
-            for number, handler in before.items():
-                signal.signal(number, handler)
+            f"`pulumi destroy` of {what.name} failed: {failed}\nMend that, and run the same command "
+            "again: it goes on from there."
+        ) from None
 
 
 def _forget(root: Path, what: Plan) -> None:

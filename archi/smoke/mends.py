@@ -68,6 +68,11 @@ def no_reply(side: Side, request: Request, none: NoReply) -> tuple[str, str]:
     return f"{url} can't be reached ({_NO_REPLY[none.why]})", mends.get(none.why) or _where(side)
 
 
+def no_way(side: Side) -> str:
+    """The mend where the chat application of another machine can't be asked in its container."""
+    return f"{_look(side)} Or bring its port here by `ssh -L`, and say so in {side.variable}."
+
+
 def late(side: Side) -> str:
     """The mend where an answer takes too long."""
     return f"{_look(side)} It may be busy or hang; `--timeout` waits longer."

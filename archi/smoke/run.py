@@ -160,7 +160,10 @@ def _try(step: _Step, server: Server, seconds: float, lost: Mapping[str, str]) -
         state = State.NOTE if outcome.note else State.OK
         detail, answer = outcome.detail, outcome.answer
     except NoWay as no:
-        state, detail = State.SKIPPED, f"vLLM is not published on this host, and {no}"
+        # Nothing else can prove the chat application; it proves vLLM.
+        state, detail = State.SKIPPED, server.no_way(no)
+        if server.service == "chat":
+            state, mend = State.FAILED, mends.no_way(server.side)
     except Failed as failed:
         state, detail, mend = State.FAILED, failed.detail, failed.mend
         code, broken = failed.code, failed.wire

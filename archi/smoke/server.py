@@ -112,6 +112,16 @@ class Server:
         vllm = self.service == "vllm"
         return ExitCode.SMOKE_VLLM_UNREACHABLE if vllm else ExitCode.SMOKE_CHAT_UNREACHABLE
 
+    def no_way(self, no: NoWay) -> str:
+        """Why the server can't be asked at all."""
+        published = self.service == "chat" or self.endpoints.vllm_url is not None
+        why = (
+            "the Docker Engine is another machine's (DOCKER_HOST)"
+            if published
+            else "vLLM is not published on this host"
+        )
+        return f"{why}, and {no}"
+
     def get(self, path: str, seconds: float) -> Reply:
         return self.ask(Request("GET", path, None, min(_PREFLIGHT_SECONDS, seconds)))
 
@@ -143,15 +153,17 @@ def _to_vllm(endpoints: Endpoints) -> Transport:
     here = FromHere(url.rstrip("/"), endpoints.vllm_key)
     if "SMOKE_VLLM_BASE_URL" in endpoints.given:
         return here  # that address is asked, and no other
-    far = endpoints.elsewhere or urlsplit(url).hostname not in _LOOPBACK
-    return Either(here, Inside("vllm", execute)) if far else here
+    if urlsplit(url).hostname not in _LOOPBACK:
+        return Either(here, Inside("vllm", execute))
+    # Another machine's loopback: what answers at the same port of this one is something else.
+    return Inside("vllm", execute) if endpoints.elsewhere and endpoints.chat_url else here
 
 
 def _to_chat(endpoints: Endpoints, url: str) -> Transport:
     here = FromHere(url.rstrip("/"), endpoints.chat_key)
     if "SMOKE_CHAT_URL" in endpoints.given or not endpoints.elsewhere:
         return here
-    return Either(here, Inside("chat", endpoints.execute or _no_container))
+    return Inside("chat", endpoints.execute or _no_container)
 
 
 def _no_container(_command: object) -> str:

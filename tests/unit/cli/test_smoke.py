@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,18 +16,18 @@ from typer.testing import CliRunner, Result
 from archi.cli.exit_codes import ExitCode
 from archi.cli.smoke import _folded, _row, smoke
 from archi.smoke import Check, State, Wire
-from tests.chat_application import free_port
 from tests.scripted_vllm import MODEL, ScriptedVllm
 
 
 @pytest.fixture
 def vllm(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedVllm]:
     """A vLLM that the environment names, and a chat application that is not there."""
-    with ScriptedVllm() as server:
+    with ScriptedVllm() as server, socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))  # and does not listen: a connection is refused
         monkeypatch.setenv("SMOKE_PROVIDER", "vllm")
         monkeypatch.setenv("SMOKE_VLLM_BASE_URL", server.base_url)
         monkeypatch.setenv("SMOKE_VLLM_MODEL", MODEL)
-        monkeypatch.setenv("SMOKE_CHAT_URL", f"http://127.0.0.1:{free_port()}")
+        monkeypatch.setenv("SMOKE_CHAT_URL", f"http://127.0.0.1:{nobody.getsockname()[1]}")
         monkeypatch.delenv("DOCKER_HOST", raising=False)
         yield server
 

@@ -3,6 +3,7 @@ server that answers whatever a test says."""
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -98,11 +99,11 @@ def desk() -> Iterator[Desk]:
 
 
 @pytest.fixture
-def nowhere() -> str:
-    """An address that nobody listens at."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Handler) as taken:
-        port = taken.server_port
-    return f"http://127.0.0.1:{port}"
+def nowhere() -> Iterator[str]:
+    """An address that nobody listens at, nor can while the test runs: its port is taken."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{taken.getsockname()[1]}"
 
 
 @pytest.fixture

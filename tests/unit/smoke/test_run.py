@@ -463,9 +463,21 @@ def test_with_the_engine_elsewhere_all_is_asked_in_the_chat_container(
     there = of(chat_url=nowhere, vllm_url=f"{nowhere}/v1", execute=execute, elsewhere=True)
     report = run(there)
     assert report.ok
-    assert check(report, "chat-reachable").state is State.NOTE
+    assert check(report, "chat-reachable").detail == f"{chat.url}, asked in the chat container"
     assert report.answer == "Hello from the script."
-    assert "`ssh -L " in run(replace(there, execute=None)).failed[0].mend
+
+
+def test_what_answers_here_is_not_taken_for_the_deployment_of_another_machine(
+    endpoints: Endpoints,
+) -> None:
+    report = run(replace(endpoints, elsewhere=True))
+    found = failure(report)
+    assert (found.name, found.code) == ("chat-reachable", ExitCode.SMOKE_CHAT_UNREACHABLE)
+    assert found.detail.startswith("the Docker Engine is another machine's (DOCKER_HOST), and ")
+    assert "`ssh -L`, and say so in SMOKE_CHAT_URL" in found.mend
+    assert states(report)["vllm-reachable"] is State.SKIPPED
+    tunnel = frozenset({"SMOKE_CHAT_URL", "SMOKE_VLLM_BASE_URL"})
+    assert run(replace(endpoints, elsewhere=True, given=tunnel)).ok
 
 
 def test_the_short_test_asks_for_the_model_and_one_answer(

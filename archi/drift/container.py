@@ -40,12 +40,10 @@ def of_container(
     """
     found = [
         Difference(service, what, expected, now, recreate)
-        for part in (_simple, _labels, _command, _mounts, _ports)
-        for what, expected, now in part(inputs, attrs)
-    ]
-    found += [
-        Difference(service, what, expected, now, recreate)
-        for what, expected, now in _environment(inputs, attrs, image_environment)
+        for what, expected, now in (
+            *(one for part in _PARTS for one in part(inputs, attrs)),
+            *_environment(inputs, attrs, image_environment),
+        )
     ]
     return found + _networks(service, inputs, attrs, recreate)
 
@@ -115,7 +113,7 @@ _SIMPLE: tuple[tuple[str, Get, Get], ...] = (
         lambda i: _words((i.get("healthcheck") or {}).get("tests")),
         lambda a: _words((a["Config"].get("Healthcheck") or {}).get("Test")),
     ),
-    ("GPUs", lambda i: _gpus(i, "deviceIds", "count"), lambda a: _gpus_of(a)),
+    ("GPUs", _gpus, _gpus_of),
 )
 
 
@@ -214,6 +212,9 @@ def _ports(inputs: Mapping[str, Any], attrs: Mapping[str, Any]) -> Found:
             yield f"port {port}", wanted.get(port), now.get(port)
 
 
+_PARTS = (_simple, _labels, _command, _mounts, _ports)
+
+
 def _networks(
     service: str, inputs: Mapping[str, Any], attrs: Mapping[str, Any], recreate: str
 ) -> list[Difference]:
@@ -262,12 +263,11 @@ def _mount(source: object, *, read_only: bool) -> str:
     return f"{source}, read-only" if read_only else str(source)
 
 
-def _gpus(inputs: Mapping[str, Any], ids: str, count: str) -> str | None:
+def _gpus(inputs: Mapping[str, Any]) -> str:
     requests = inputs.get("deviceRequests")
     if not requests:
-        return "none" if not inputs.get("gpus") else None
-    one = requests[0]
-    return _gpu_text(one.get(ids), _whole(one.get(count)))
+        return "none"
+    return _gpu_text(requests[0].get("deviceIds"), _whole(requests[0].get("count")))
 
 
 def _gpus_of(attrs: Mapping[str, Any]) -> str:

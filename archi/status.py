@@ -34,6 +34,8 @@ _SAYS_ERROR = re.compile(
     r"\b(ERROR|CRITICAL|FATAL|PANIC)\b|\b\w*(Error|Exception)\b\s*(:|\()|^\S*: error:"
 )
 _LOGGED_AS_LESS = re.compile(r"^(\([\w ]+pid=\d+\)\s*)?(DEBUG|INFO|WARNING)\b")
+_TELL_ERRORS = ("vllm-server", "chatbot")
+"""Services whose last error is a person's concern; of the others only why they ended."""
 _ERROR_LEVELS = ("error", "critical", "exception", "fatal")
 
 
@@ -72,7 +74,7 @@ class Status:
         load: of vLLM; None where it does not run here or does not answer.
         gpus: that vllm-server has; None where it has none or they can't be asked.
         drift: what is not as deployed and Pulumi can't see.
-        last_error: over all services, the newest.
+        last_error: of model server and chat application, the newer.
         diagnoses: why a service ended or fails, by service.
 
     """
@@ -105,7 +107,7 @@ def of(client: docker.DockerClient, root: Path, name: str) -> Status:
         if service.service not in ours:
             continue
         lines = _log(ours[service.service])
-        if error := last_error(service.service, lines):
+        if service.service in _TELL_ERRORS and (error := last_error(service.service, lines)):
             errors.append(error)
         if not service.well and not service.starting:
             attrs = ours[service.service].attrs

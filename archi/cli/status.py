@@ -61,11 +61,12 @@ def _print(found: Status, now: datetime) -> None:
     console.print()
     for line in _load(found):
         console.print(line)
-    if found.last_error:
-        error = found.last_error
+    error = found.last_error
+    told = {diagnosis.evidence for diagnosis in found.diagnoses.values()}
+    if error and error.line not in told:
         console.print(f"Last error, {error.service}, {ago(error.at, now)} ago:")
         console.print(f"  {error.line}", markup=False)
-    else:
+    elif error is None:
         console.print("Last error: none in the logs")
     for service, diagnosis in found.diagnoses.items():
         said = str(diagnosis).replace("\n", "\n  ")

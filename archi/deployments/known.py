@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import itertools
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -171,9 +172,7 @@ def _deployment(root: Path, name: str, labelled: Iterable[Container], ours: set[
     running = containers.services(list(labelled))
     expected = running.keys() | (stack.containers.keys() if stack else set())
     services = tuple(
-        containers.state_of(service, running[service].attrs)
-        if service in running
-        else ServiceState(service)
+        _state(service, running[service], stack) if service in running else ServiceState(service)
         for service in START_ORDER
         if service in expected
     )
@@ -189,6 +188,23 @@ def _deployment(root: Path, name: str, labelled: Iterable[Container], ours: set[
         shipped=name in ours,
         stack=stack,
     )
+
+
+def _state(service: str, container: Container, stack: StackState | None) -> ServiceState:
+    """How a service is; one that answers is healthy, though Docker has not asked it yet.
+
+    Docker says "starting" until its first health check, which is long after `up` saw an answer.
+    """
+    from docker.errors import APIError
+
+    found = containers.state_of(service, container.attrs)
+    gate = stack.gates.get(service) if stack else None
+    if not found.starting or gate is None:
+        return found
+    with contextlib.suppress(APIError):  # it ended meanwhile
+        if container.exec_run(list(gate.probe)).exit_code == 0:
+            return replace(found, health="healthy")
+    return found
 
 
 def _url(outputs: Mapping[str, Any], services: Sequence[ServiceState]) -> str | None:

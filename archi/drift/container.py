@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from archi.deployments.pulumi_state import is_secret
 from archi.drift.difference import Difference
 from archi.drift.shown import flags, pair, show_flag, show_variable, variables
+from archi.drift.values import Found, values, whole
 from archi.names import LABEL_DEPLOYMENT, LABEL_SECRETS
 
-_MIB = 2**20
 _ANONYMOUS = re.compile(r"[0-9a-f]{64}")
 """Name of a volume that nobody named: an image asked for it."""
-
-Found = Iterator[tuple[str, str | None, str | None]]
-"""Differences as (what, expected, found)."""
 
 
 def of_container(
@@ -40,12 +37,10 @@ def of_container(
     """
     found = [
         Difference(service, what, expected, now, recreate)
-        for part in (_simple, _labels, _command, _mounts, _ports)
-        for what, expected, now in part(inputs, attrs)
-    ]
-    found += [
-        Difference(service, what, expected, now, recreate)
-        for what, expected, now in _environment(inputs, attrs, image_environment)
+        for what, expected, now in (
+            *(one for part in _PARTS for one in part(inputs, attrs)),
+            *_environment(inputs, attrs, image_environment),
+        )
     ]
     return found + _networks(service, inputs, attrs, recreate)
 
@@ -59,74 +54,6 @@ def foreign(service: str, name: str, deployment: str, owner: str | None) -> Diff
         f"of the deployment {owner}" if owner else "somebody else's",
         f"rename or remove it, then `pulumi up --refresh -s {deployment}`.",
     )
-
-
-Get = Callable[[Mapping[str, Any]], Any]
-
-# What is one value on either side: (what, in the state's inputs, in Docker's attributes). Where the
-# state says None, Docker's or the image's default holds and nothing is compared.
-_SIMPLE: tuple[tuple[str, Get, Get], ...] = (
-    ("image", lambda i: i.get("image"), lambda a: a["Config"]["Image"]),
-    ("user", lambda i: i.get("user"), lambda a: a["Config"].get("User")),
-    (
-        "memory limit in MiB",
-        lambda i: _whole(i.get("memory")),
-        lambda a: (a["HostConfig"].get("Memory") or 0) // _MIB,
-    ),
-    (
-        "restart policy",
-        lambda i: i.get("restart"),
-        lambda a: (a["HostConfig"].get("RestartPolicy") or {}).get("Name"),
-    ),
-    (
-        "on the host's network",
-        lambda i: i.get("networkMode") == "host",
-        lambda a: a["HostConfig"].get("NetworkMode") == "host",
-    ),
-    ("ipc mode", lambda i: i.get("ipcMode"), lambda a: a["HostConfig"].get("IpcMode")),
-    (
-        "shared memory in MiB",
-        lambda i: _whole(i.get("shmSize")),
-        lambda a: (a["HostConfig"].get("ShmSize") or 0) // _MIB,
-    ),
-    (
-        "read-only root",
-        lambda i: i.get("readOnly"),
-        lambda a: bool(a["HostConfig"].get("ReadonlyRootfs")),
-    ),
-    ("privileged", lambda i: bool(i.get("privileged")), lambda a: a["HostConfig"]["Privileged"]),
-    (
-        "dropped capabilities",
-        lambda i: _set((i.get("capabilities") or {}).get("drops")),
-        lambda a: _set(a["HostConfig"].get("CapDrop")),
-    ),
-    (
-        "added capabilities",
-        lambda i: _set((i.get("capabilities") or {}).get("adds") or []),
-        lambda a: _set(a["HostConfig"].get("CapAdd") or []),
-    ),
-    (
-        "security options",
-        lambda i: _set(i.get("securityOpts")),
-        lambda a: _set(a["HostConfig"].get("SecurityOpt")),
-    ),
-    (
-        "health check",
-        lambda i: _words((i.get("healthcheck") or {}).get("tests")),
-        lambda a: _words((a["Config"].get("Healthcheck") or {}).get("Test")),
-    ),
-    ("GPUs", lambda i: _gpus(i, "deviceIds", "count"), lambda a: _gpus_of(a)),
-)
-
-
-def _simple(inputs: Mapping[str, Any], attrs: Mapping[str, Any]) -> Found:
-    for what, expected, found in _SIMPLE:
-        wanted = expected(inputs)
-        if wanted is None or is_secret(wanted):
-            continue
-        now = found(attrs)
-        if wanted != now:
-            yield what, _text(wanted), _text(now)
 
 
 def _labels(inputs: Mapping[str, Any], attrs: Mapping[str, Any]) -> Found:
@@ -168,9 +95,8 @@ def _command(inputs: Mapping[str, Any], attrs: Mapping[str, Any]) -> Found:
             if expected.get(name) != found.get(name)
         ]
         for name in names:
-            show = show_flag(name, deployed=name in expected)
-            values = pair(expected.get(name), found.get(name), show=show)
-            yield f"{what} {name}".rstrip(), *values
+            both = expected.get(name), found.get(name)
+            yield f"{what} {name}".rstrip(), *pair(*both, show=show_flag(name, *both))
         if not names:
             yield f"{what}, order of its words", "as deployed", "another"
 
@@ -196,8 +122,8 @@ def _mounts(inputs: Mapping[str, Any], attrs: Mapping[str, Any]) -> Found:
 
 def _ports(inputs: Mapping[str, Any], attrs: Mapping[str, Any]) -> Found:
     wanted = {
-        f"{_whole(one['internal'])}/{one.get('protocol') or 'tcp'}": (
-            f"{one.get('ip') or '0.0.0.0'}:{_whole(one.get('external')) or ''}"  # noqa: S104
+        f"{whole(one['internal'])}/{one.get('protocol') or 'tcp'}": (
+            f"{one.get('ip') or '0.0.0.0'}:{whole(one.get('external')) or ''}"  # noqa: S104
         )
         for one in inputs.get("ports") or ()
     }
@@ -212,6 +138,9 @@ def _ports(inputs: Mapping[str, Any], attrs: Mapping[str, Any]) -> Found:
     for port in sorted(wanted.keys() | now.keys()):
         if wanted.get(port) != now.get(port):
             yield f"port {port}", wanted.get(port), now.get(port)
+
+
+_PARTS = (values, _labels, _command, _mounts, _ports)
 
 
 def _networks(
@@ -260,46 +189,3 @@ def _networks(
 
 def _mount(source: object, *, read_only: bool) -> str:
     return f"{source}, read-only" if read_only else str(source)
-
-
-def _gpus(inputs: Mapping[str, Any], ids: str, count: str) -> str | None:
-    requests = inputs.get("deviceRequests")
-    if not requests:
-        return "none" if not inputs.get("gpus") else None
-    one = requests[0]
-    return _gpu_text(one.get(ids), _whole(one.get(count)))
-
-
-def _gpus_of(attrs: Mapping[str, Any]) -> str:
-    requests = attrs["HostConfig"].get("DeviceRequests") or ()
-    if not requests:
-        return "none"
-    return _gpu_text(requests[0].get("DeviceIDs"), requests[0].get("Count"))
-
-
-def _gpu_text(ids: Sequence[str] | None, count: int | None) -> str:
-    if ids:
-        return ", ".join(ids)
-    return "all" if count == -1 else f"{count or 0} of them"
-
-
-def _set(values: Sequence[str] | None) -> frozenset[str] | None:
-    return None if values is None else frozenset(values)
-
-
-def _words(values: Sequence[str] | None) -> tuple[str, ...] | None:
-    return None if not values else tuple(values)
-
-
-def _whole(number: float | None) -> int | None:
-    return None if number is None else int(number)
-
-
-def _text(value: object) -> str | None:
-    if value is None or value == "":
-        return None
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, frozenset):
-        return ", ".join(sorted(value)) or None
-    return " ".join(value) if isinstance(value, tuple) else str(value)

@@ -33,9 +33,9 @@ def pair(expected: str | None, found: str | None, *, show: bool) -> tuple[str | 
     return (None if expected is None else "set"), (None if found is None else "set")
 
 
-def show_flag(name: str, *, deployed: bool) -> bool:
-    """Whether a flag's value can't be a secret: nobody knows what one added by hand holds."""
-    return deployed and not _SECRETIVE.search(name)
+def show_flag(name: str, expected: str | None, found: str | None) -> bool:
+    """Whether a flag's values can't be secret: nobody knows what one added by hand holds."""
+    return expected is not None and not _SECRETIVE.search(f"{name} {found or ''}")
 
 
 def flags(command: Sequence[str]) -> dict[str, str]:

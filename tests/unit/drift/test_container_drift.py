@@ -70,8 +70,8 @@ def test_a_container_as_it_was_deployed_has_none() -> None:
         (
             changed("Config", "Healthcheck", value={"Test": ["NONE"]}),
             "health check",
-            "CMD true",
-            "NONE",
+            "one value",
+            "another value",
         ),
         (
             changed("HostConfig", "DeviceRequests", value=[{"Count": -1, "DeviceIDs": None}]),
@@ -181,6 +181,8 @@ def test_a_flag_that_differs_is_named_with_both_values() -> None:
         changed("Config", "Cmd", value=["sleep", "1000000", "--api-key", SECRET]),
         changed("Config", "Cmd", value=["sleep", "1000000", f"--hf-token={SECRET}"]),
         changed("Config", "Cmd", value=["sleep", "1000000", "--whatever", SECRET]),
+        changed("Config", "Cmd", value=["sleep", f"password={SECRET}"]),
+        changed("Config", "Healthcheck", value={"Test": ["CMD", "curl", "-H", SECRET]}),
     ],
 )
 def test_what_may_be_a_secret_is_never_shown(attrs: dict[str, Any]) -> None:

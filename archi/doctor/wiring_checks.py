@@ -188,7 +188,10 @@ def reached(url: str, model: str, code: int, said: str, subject: Subject) -> Fin
     try:
         answer = json.loads(said.strip().splitlines()[-1])
     except (ValueError, IndexError):
-        answer = {"cause": "unreachable" if code == _TIMED_OUT else "failed", "said": "no answer"}
+        answer = {
+            "cause": "unreachable" if code == _TIMED_OUT else "failed",
+            "said": "it took too long",
+        }
     cause = answer["cause"]
     if cause is None or (cause == "model-not-served" and not model):
         return Finding("reach-vllm", "ok", f"The chat container reaches vLLM at {url}.")
@@ -206,16 +209,23 @@ def _why(
     """What is wrong between chat and vLLM, and the mend."""
     name, names = str(subject.name), Names(str(subject.name))
     server = subject.container("vllm-server")
-    ours = server is not None or urlsplit(url).hostname == "vllm-server"
+    host = urlsplit(url).hostname
+    ours = server is not None or host == "vllm-server"
     up = f"`pulumi up --refresh -s {name}`"
+    if cause in ("name-unknown", "unreachable") and host == "vllm-server":
+        for role in ("chatbot", "vllm-server"):
+            one = subject.container(role)
+            # Off every network a container has no DNS either: it waits, and knows no name.
+            if one and (apart := on_network(role, one, names)):
+                return f"The chat container does not reach {url}: {apart.found}", apart.mend
     if cause == "name-unknown":
-        what = f"The chat container does not know the name {urlsplit(url).hostname}."
+        what = f"The chat container does not know the name {host}."
         if server is None or not server["State"]["Running"]:
             return what, f"{up} starts vLLM, whose name that is." if ours else "correct its name."
-        connect = f"docker network connect --alias vllm-server {names.network} {names.vllm_server}"
-        return what, f"put both on the network {names.network}: `{connect}`"
+        return what, f"`docker restart {names.chatbot}` gives it Docker's names anew."
     if cause == "unreachable":
-        what = f"The chat container gets no answer from {url} ({answer.get('said') or 'silence'})."
+        said = str(answer.get("said") or "silence")
+        what = f"The chat container gets no answer from {url} ({said})."
         if ours:
             return what, f"`docker logs --tail 50 {names.vllm_server}` says why; {up} restarts it."
         return what, "see that it runs, listens on more than loopback, and no firewall is between."

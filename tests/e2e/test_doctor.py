@@ -83,7 +83,8 @@ def test_a_chat_container_that_left_the_network_is_named(cut_off: Assistant) -> 
     connect = f"`docker network connect --alias chatbot {names.network} {names.chatbot}`"
     assert f"{names.chatbot} is not on the network {names.network}" in found["network"]
     assert connect in found["network"]
-    assert "does not know the name vllm-server" in found["reach-vllm"]
+    assert "does not reach http://vllm-server:8000/v1" in found["reach-vllm"]
+    assert connect in found["reach-vllm"]
     assert "vllm-base-url" not in found
 
 

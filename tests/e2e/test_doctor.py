@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
 from archi.doctor import Finding, examine
+from archi.doctor.space_checks import disks
+from archi.doctor.subject import LiveEngine, Subject
 from tests.e2e.conftest import STACK, Assistant
 
 WIRING = ("ports", "containers", "network", "vllm-base-url", "reach-vllm", "database")
@@ -75,6 +79,25 @@ def test_nothing_is_changed_by_looking(examined: Assistant) -> None:
     look(examined)
     assert everything() == before
     assert examined.steps() == {}
+
+
+def test_the_disk_of_a_docker_host_elsewhere_is_seen_from_inside_a_container(
+    examined: Assistant,
+) -> None:
+    client = examined.client
+    chat = client.api.inspect_container(examined.ids()["chatbot"])
+    engine = LiveEngine(client, client.version(), client.info(), 0)
+    elsewhere = Subject(STACK, examined.checkout.path, "ssh://gpu1", engine, containers=(chat,))
+    [here] = disks(replace(elsewhere, host="unix:///var/run/docker.sock"))
+    [there] = disks(elsewhere)
+    assert [one.state for one in disks(replace(elsewhere, containers=()))] == ["skipped"]
+
+    def gib(finding: Finding) -> float:
+        found = re.search(r"([\d.]+) GiB left", finding.found)
+        assert found
+        return float(found[1])
+
+    assert gib(there) == pytest.approx(gib(here), abs=1)
 
 
 def test_a_chat_container_that_left_the_network_is_named(cut_off: Assistant) -> None:

@@ -170,6 +170,9 @@ def reach(subject: Subject) -> Finding:
         return Finding("reach-vllm", "skipped", "The chat container does not run to ask from.")
     url = _environment(chat).get("VLLM_BASE_URL", "")
     model = subject.settings.served_model if subject.settings else ""
+    if apart := _apart(url, subject):
+        # Off every network a container has no DNS either: it would wait, and know no name.
+        return Finding("reach-vllm", "problem", *apart)
     code, said = execute(subject, chat, ["python3", "-c", _SCRIPT.read_text(), url, model])
     return reached(url, model, code, said, subject)
 
@@ -203,6 +206,21 @@ def reached(url: str, model: str, code: int, said: str, subject: Subject) -> Fin
     return Finding("reach-vllm", "problem", what, mend)
 
 
+def _apart(url: str, subject: Subject) -> tuple[str, str] | None:
+    """What is wrong, and the mend, where chat or vllm-server left the network."""
+    if urlsplit(url).hostname != "vllm-server":
+        return None
+    for role in ("chatbot", "vllm-server"):
+        one = subject.container(role)
+        if (
+            one
+            and not _host_mode(one)
+            and (left := on_network(role, one, Names(str(subject.name))))
+        ):
+            return f"The chat container does not reach {url}: {left.found}", left.mend
+    return None
+
+
 def _why(
     cause: str, answer: Mapping[str, Any], url: str, model: str, subject: Subject
 ) -> tuple[str, str]:
@@ -212,12 +230,8 @@ def _why(
     host = urlsplit(url).hostname
     ours = server is not None or host == "vllm-server"
     up = f"`pulumi up --refresh -s {name}`"
-    if cause in ("name-unknown", "unreachable") and host == "vllm-server":
-        for role in ("chatbot", "vllm-server"):
-            one = subject.container(role)
-            # Off every network a container has no DNS either: it waits, and knows no name.
-            if one and (apart := on_network(role, one, names)):
-                return f"The chat container does not reach {url}: {apart.found}", apart.mend
+    if cause in ("name-unknown", "unreachable") and (apart := _apart(url, subject)):
+        return apart
     if cause == "name-unknown":
         what = f"The chat container does not know the name {host}."
         if server is None or not server["State"]["Running"]:

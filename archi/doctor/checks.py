@@ -48,6 +48,11 @@ def _settings(subject: Subject) -> str:
     return "" if subject.settings else "Without a stack file that can be read it is not known."
 
 
+def _file(subject: Subject) -> str:
+    there = project.stack_file(subject.root, str(subject.name)).exists()
+    return "" if there else "There is no stack file to open."
+
+
 def _gpus(subject: Subject) -> str:
     return "This deployment takes no GPU." if subject.wants_gpus is False else ""
 
@@ -286,7 +291,7 @@ CHECKS: tuple[Check, ...] = (
     Check("clock", "Network", _clock),
     Check("toolchain", "Archi", _toolchain),
     Check("leftovers", "Archi", project_checks.left_behind),
-    Check("passphrase", "Deployment", _opens, (), _named),
+    Check("passphrase", "Deployment", _opens, (_file,), _named),
     Check("ports", "Deployment", wiring_checks.ports, (_engine, _settings), _named),
     Check("containers", "Deployment", wiring_checks.containers, (_engine,), _named),
     Check("network", "Deployment", wiring_checks.networks, (_engine, _deployed), _named),

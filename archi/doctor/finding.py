@@ -27,6 +27,6 @@ class Finding:
     mend: str = ""
 
 
-def gib(mib: float) -> str:
-    """An amount of memory for people: ``23.5 GiB``."""
-    return f"{mib / 1024:.1f} GiB"
+def amount(mib: float) -> str:
+    """An amount of memory for people: ``23.5 GiB``, ``512 MiB``."""
+    return f"{mib / 1024:.1f} GiB" if mib >= 1024 else f"{mib:.0f} MiB"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from archi.doctor.finding import Finding, State, gib
+from archi.doctor.finding import Finding, State, amount
 from archi.gpus import Gpu, GpuDriver, GpuProcess, Inventory, chosen
 from archi.settings import GpuIds, Settings
 
@@ -225,7 +225,7 @@ def _memory(gpu: Gpu, share: float | None, owners: Mapping[int, Owner]) -> Findi
         return Finding("gpus", "note", f"{label} does not tell how much of its memory is free.")
     holders = [_holder(process, owners.get(process.pid)) for process in gpu.processes]
     held = f" Held by {'; '.join(holders)}." if holders else ""
-    free = f"{label}: {gib(gpu.free_mib)} of {gib(gpu.memory_mib)} are free."
+    free = f"{label}: {amount(gpu.free_mib)} of {amount(gpu.memory_mib)} are free."
     if share is None:
         return Finding("gpus", "ok", free + held)
     if any(owner.own for process in gpu.processes if (owner := owners.get(process.pid))):
@@ -238,14 +238,14 @@ def _memory(gpu: Gpu, share: float | None, owners: Mapping[int, Owner]) -> Findi
     return Finding(
         "gpus",
         "problem",
-        f"{free} vLLM wants {gib(wanted)} at its start.{held}",
+        f"{free} vLLM wants {amount(wanted)} at its start.{held}",
         "end what holds it, name another GPU in archi:gpu_ids, or lower "
         "archi:services.vllm.gpu_memory_utilization.",
     )
 
 
 def _holder(process: GpuProcess, owner: Owner | None) -> str:
-    memory = f", {gib(process.memory_mib)}" if process.memory_mib is not None else ""
+    memory = f", {amount(process.memory_mib)}" if process.memory_mib is not None else ""
     name = Path(process.name).name or "of a name that is not told"
     where = f" in container {owner.name}" if owner else ""
     return f"process {process.pid} ({name}{memory}){where}"

@@ -157,13 +157,15 @@ def unknown_containers(
             continue
         role, name = label(container, "archi.role"), name_of(container)
         if role in SERVICES:
-            yield Finding(
-                "leftovers",
-                "warning",
-                f"The state of {stack} does not know container {name}.",
-                f"the next `pulumi up -s {stack}` removes it and makes it anew; where the state "
-                f"was lost, too.",
-            )
+            mend = f"the next `pulumi up -s {stack}` removes it and makes it anew."
+            said = f"The state of {stack} does not know container {name}."
+            if not state:
+                said = f"Container {name} is of {stack}, and there is no state of {stack} here."
+                mend = (
+                    "where it was deployed with another ARCHI_DIR or PULUMI_BACKEND_URL, set that; "
+                    f"else {mend}"
+                )
+            yield Finding("leftovers", "warning", said, mend)
         elif container["State"]["Running"]:
             said = f"Container {name} is at work ({role}): a run is in progress, or was killed."
             yield Finding("leftovers", "note", said)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from archi.doctor.finding import Finding, gib
+from archi.doctor.finding import Finding, amount
 from archi.doctor.subject import Subject, execute
 from archi.settings import Settings
 
@@ -93,7 +93,8 @@ def mapped(proc: Path = Path("/proc")) -> Maps:
         try:
             text = maps.read_text(errors="replace")
         except PermissionError:
-            whole = False
+            # Even from root a kernel may keep a process or two, which are no vLLM.
+            whole = whole and os.geteuid() == 0
             continue
         except OSError:
             continue  # ended meanwhile
@@ -114,7 +115,7 @@ def shared_memory(folder: Path, maps: Maps) -> Iterator[Finding]:
     """
     usage = shutil.disk_usage(folder)
     total, free = usage.total / 1024**2, usage.free / 1024**2
-    said = f"Shared memory ({folder}): {gib(free)} of {gib(total)} are free."
+    said = f"Shared memory ({folder}): {amount(free)} of {amount(total)} are free."
     if total < _LEAST_SHM_MIB:
         yield Finding(
             "shared-memory",
@@ -129,7 +130,8 @@ def shared_memory(folder: Path, maps: Maps) -> Iterator[Finding]:
     if not left:
         return
     size = sum(size for _path, size in left) / 1024**2
-    what = f"{len(left)} file{'s' if len(left) > 1 else ''} psm_* with {gib(size)}"
+    files = f"{len(left)} file{'s' if len(left) > 1 else ''} psm_*"
+    what = f"In it {'are' if len(left) > 1 else 'is'} {files} with {amount(size)}"
     if maps.whole:
         yield Finding(
             "shared-memory",
@@ -173,8 +175,8 @@ def memory(
         running: whether vllm-server runs, and has its share already.
 
     """
-    has = f"The machine has {gib(total_mib)} of memory"
-    has += f", {gib(available_mib)} of it free." if available_mib is not None else "."
+    has = f"The machine has {amount(total_mib)} of memory"
+    has += f", {amount(available_mib)} of it free." if available_mib is not None else "."
     if settings is None:
         if total_mib < _LEAST_MEMORY_MIB:
             more = "even the smallest model wants 4 GiB."
@@ -190,7 +192,7 @@ def memory(
         yield Finding(
             "memory",
             "problem",
-            f"{has} The KV cache is to have {gib(cache)}.",
+            f"{has} The KV cache is to have {amount(cache)}.",
             "lower archi:services.vllm.cpu_kv_cache_gib, or end what else takes memory.",
         )
         return
@@ -199,7 +201,7 @@ def memory(
         yield Finding(
             "memory",
             "warning",
-            f"{has} The containers may take {gib(limits)} together.",
+            f"{has} The containers may take {amount(limits)} together.",
             "lower archi:services.vllm.memory, or leave the machine to this deployment and see.",
         )
         return

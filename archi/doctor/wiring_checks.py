@@ -170,6 +170,9 @@ def reach(subject: Subject) -> Finding:
         return Finding("reach-vllm", "skipped", "The chat container does not run to ask from.")
     url = _environment(chat).get("VLLM_BASE_URL", "")
     model = subject.settings.served_model if subject.settings else ""
+    if apart := _apart(url, subject):
+        # Off every network a container has no DNS either: it would wait, and know no name.
+        return Finding("reach-vllm", "problem", *apart)
     code, said = execute(subject, chat, ["python3", "-c", _SCRIPT.read_text(), url, model])
     return reached(url, model, code, said, subject)
 
@@ -188,7 +191,10 @@ def reached(url: str, model: str, code: int, said: str, subject: Subject) -> Fin
     try:
         answer = json.loads(said.strip().splitlines()[-1])
     except (ValueError, IndexError):
-        answer = {"cause": "unreachable" if code == _TIMED_OUT else "failed", "said": "no answer"}
+        answer = {
+            "cause": "unreachable" if code == _TIMED_OUT else "failed",
+            "said": "it took too long",
+        }
     cause = answer["cause"]
     if cause is None or (cause == "model-not-served" and not model):
         return Finding("reach-vllm", "ok", f"The chat container reaches vLLM at {url}.")
@@ -200,22 +206,40 @@ def reached(url: str, model: str, code: int, said: str, subject: Subject) -> Fin
     return Finding("reach-vllm", "problem", what, mend)
 
 
+def _apart(url: str, subject: Subject) -> tuple[str, str] | None:
+    """What is wrong, and the mend, where chat or vllm-server left the network."""
+    if urlsplit(url).hostname != "vllm-server":
+        return None
+    for role in ("chatbot", "vllm-server"):
+        one = subject.container(role)
+        if (
+            one
+            and not _host_mode(one)
+            and (left := on_network(role, one, Names(str(subject.name))))
+        ):
+            return f"The chat container does not reach {url}: {left.found}", left.mend
+    return None
+
+
 def _why(
     cause: str, answer: Mapping[str, Any], url: str, model: str, subject: Subject
 ) -> tuple[str, str]:
     """What is wrong between chat and vLLM, and the mend."""
     name, names = str(subject.name), Names(str(subject.name))
     server = subject.container("vllm-server")
-    ours = server is not None or urlsplit(url).hostname == "vllm-server"
+    host = urlsplit(url).hostname
+    ours = server is not None or host == "vllm-server"
     up = f"`pulumi up --refresh -s {name}`"
+    if cause in ("name-unknown", "unreachable") and (apart := _apart(url, subject)):
+        return apart
     if cause == "name-unknown":
-        what = f"The chat container does not know the name {urlsplit(url).hostname}."
+        what = f"The chat container does not know the name {host}."
         if server is None or not server["State"]["Running"]:
             return what, f"{up} starts vLLM, whose name that is." if ours else "correct its name."
-        connect = f"docker network connect --alias vllm-server {names.network} {names.vllm_server}"
-        return what, f"put both on the network {names.network}: `{connect}`"
+        return what, f"`docker restart {names.chatbot}` gives it Docker's names anew."
     if cause == "unreachable":
-        what = f"The chat container gets no answer from {url} ({answer.get('said') or 'silence'})."
+        said = str(answer.get("said") or "silence")
+        what = f"The chat container gets no answer from {url} ({said})."
         if ours:
             return what, f"`docker logs --tail 50 {names.vllm_server}` says why; {up} restarts it."
         return what, "see that it runs, listens on more than loopback, and no firewall is between."

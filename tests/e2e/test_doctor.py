@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
 from archi.doctor import Finding, examine
+from archi.doctor.space_checks import disks
+from archi.doctor.subject import LiveEngine, Subject
+from archi.names import LABEL_DEPLOYMENT
 from tests.e2e.conftest import STACK, Assistant
 
 WIRING = ("ports", "containers", "network", "vllm-base-url", "reach-vllm", "database")
@@ -65,16 +71,34 @@ def test_a_deployment_that_works_has_no_problem(examined: Assistant) -> None:
     assert [finding.found for finding in found["leftovers"]] == ["Earlier runs left nothing."]
 
 
-def test_nothing_is_changed_by_looking(examined: Assistant) -> None:
-    def everything() -> tuple[set[str], set[str], dict[str, str]]:
-        client = examined.client
-        containers = {one.id for one in client.containers.list(all=True)}
-        return containers, {one.name for one in client.volumes.list()}, examined.ids()
-
-    before = everything()
+def test_nothing_is_started_or_changed_by_looking(examined: Assistant) -> None:
+    begin, before = time.time(), examined.ids()
     look(examined)
-    assert everything() == before
+    filters = {"type": "container", "label": f"{LABEL_DEPLOYMENT}={STACK}"}
+    events = examined.client.events(since=begin, until=time.time(), filters=filters, decode=True)
+    # Docker runs health checks by exec too, at any time.
+    assert {event["Action"].partition("_")[0] for event in events} <= {"exec", "health"}
+    assert examined.ids() == before
     assert examined.steps() == {}
+
+
+def test_the_disk_of_a_docker_host_elsewhere_is_seen_from_inside_a_container(
+    examined: Assistant,
+) -> None:
+    client = examined.client
+    chat = client.api.inspect_container(examined.ids()["chatbot"])
+    engine = LiveEngine(client, client.version(), client.info(), 0)
+    elsewhere = Subject(STACK, examined.checkout.path, "ssh://gpu1", engine, containers=(chat,))
+    [here] = disks(replace(elsewhere, host="unix:///var/run/docker.sock"))
+    [there] = disks(elsewhere)
+    assert [one.state for one in disks(replace(elsewhere, containers=()))] == ["skipped"]
+
+    def gib(finding: Finding) -> float:
+        found = re.search(r"([\d.]+) GiB left", finding.found)
+        assert found
+        return float(found[1])
+
+    assert gib(there) == pytest.approx(gib(here), abs=1)
 
 
 def test_a_chat_container_that_left_the_network_is_named(cut_off: Assistant) -> None:
@@ -83,7 +107,8 @@ def test_a_chat_container_that_left_the_network_is_named(cut_off: Assistant) -> 
     connect = f"`docker network connect --alias chatbot {names.network} {names.chatbot}`"
     assert f"{names.chatbot} is not on the network {names.network}" in found["network"]
     assert connect in found["network"]
-    assert "does not know the name vllm-server" in found["reach-vllm"]
+    assert "does not reach http://vllm-server:8000/v1" in found["reach-vllm"]
+    assert connect in found["reach-vllm"]
     assert "vllm-base-url" not in found
 
 

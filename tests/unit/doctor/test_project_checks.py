@@ -179,10 +179,16 @@ def container(id_: str, role: str, *, running: bool = False) -> dict[str, Any]:
 def test_containers_that_the_state_does_not_hold(
     one: dict[str, Any], state: str, words: str
 ) -> None:
-    [finding] = unknown_containers((one,), "{}", "bot")
+    [finding] = unknown_containers((one,), '{"version": 3}', "bot")
     assert finding.state == state
     assert words in f"{finding.found} {finding.mend}"
     assert list(unknown_containers((one,), '{"id": "a"}', "bot")) == []
+
+
+def test_without_a_state_it_may_be_elsewhere() -> None:
+    [finding] = unknown_containers((container("a", "chatbot", running=True),), "", "bot")
+    assert finding.state == "warning"
+    assert "ARCHI_DIR" in finding.mend
 
 
 @pytest.mark.parametrize("packed", [False, True])

@@ -24,10 +24,10 @@ from archi.diagnosis import diagnose  # noqa: E402 - the checkout's own
 LOGS = ROOT / "tests" / "unit" / "diagnosis" / "logs"
 CAUSE = "ValueError: No available memory for the cache blocks. Try increasing `gpu_memory_…`"
 
-WORDS = (
-    "the model server could not be started because of an error in value engine core process "
-    "failed memory request chat number device free worker available tokens length cache"
-).split()
+WORDS = """
+    the model server could not be started because of an error in value engine core process failed
+    memory request chat number device free worker available tokens length cache
+""".split()
 
 
 def access(count: int, _random: random.Random) -> Iterator[str]:

@@ -201,9 +201,13 @@ def _unhealthy(container: Container) -> Diagnosis:
         return diagnosis
     checks = container.attrs["State"]["Health"].get("Log") or []
     said = str(checks[-1]["Output"]).strip().split("\n")[-1] if checks else ""
+    return _not_answering(container, said)
+
+
+def _not_answering(container: Container, said: str) -> Diagnosis:
     return Diagnosis(
         "not-answering",
-        "It runs, and does not answer its health check.",
+        "It runs, and does not answer as it should.",
         f"`docker logs --tail 100 {container.name}` shows what it is at; `docker restart "
         f"{container.name}` ends a hang.",
         said,
@@ -260,7 +264,7 @@ def chat_problem(container: Container) -> Diagnosis | None:
         parts = json.loads(said)["parts"]
         reasons = [str(part["reason"]) for part in parts.values() if not part["ready"]]
     except (ValueError, KeyError, TypeError, AttributeError):
-        return replace(diagnose([said]), line=None)
+        return _not_answering(container, said)
     lines = reasons
     if not parts["model"]["ready"] and "VLLM_BASE_URL" in environment:
         # The application says that nothing answers; curl says why.

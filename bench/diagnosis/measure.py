@@ -24,10 +24,14 @@ from archi.diagnosis import diagnose  # noqa: E402 - the checkout's own
 LOGS = ROOT / "tests" / "unit" / "diagnosis" / "logs"
 CAUSE = "ValueError: No available memory for the cache blocks. Try increasing `gpu_memory_…`"
 
-WORDS = """
-    the model server could not be started because of an error in value engine core process failed
-    memory request chat number device free worker available tokens length cache
-""".split()
+WORDS = [
+    "could not be started",
+    "engine core",
+    "process failed",
+    "memory",
+    "error in value",
+    "cache",
+]
 
 
 def access(count: int, _random: random.Random) -> Iterator[str]:
@@ -53,7 +57,7 @@ def restarts(count: int, _random: random.Random) -> Iterator[str]:
 def distinct_errors(count: int, chosen: random.Random) -> Iterator[str]:
     """The hardest: lines that may all tell an error, none like another, and none known."""
     for number in range(count):
-        words = " ".join(chosen.choices(WORDS, k=18))
+        words = " ".join(chosen.choices(WORDS, k=9))
         yield f'{{"event": "{words}", "run": "{number:032x}", "level": "error"}}'
 
 

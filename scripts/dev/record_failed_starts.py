@@ -182,7 +182,6 @@ CASES: dict[str, Case] = {
     "port-taken": Case(before="python3 -m http.server 8000 >/dev/null 2>&1 & sleep 1"),
     # Ended from outside.
     "killed": Case(kill=("Starting to load model", "SIGKILL", "")),
-    "stopped": Case(kill=("Starting to load model", "SIGTERM", "")),
     "worker-killed": Case(kill=("Application startup complete", "SIGKILL", "Worker")),
     "engine-killed": Case(kill=("Application startup complete", "SIGKILL", "EngineCore")),
     # Requests that a server without tool calling, with a key, refuses.

@@ -54,7 +54,6 @@ REAL = {
     "too-many-threads": ("too-many-processes", "threads", "ulimit"),
     "port-taken": ("port-taken", "holds the port", "archi:services.vllm.port"),
     "killed": ("killed", "137", "archi:services.vllm.memory"),
-    "stopped": ("stopped", "told to stop", "start it again"),
     "worker-killed": ("worker-killed", "was killed", "dmesg"),
     "engine-killed": ("worker-killed", "was killed", "dmesg"),
 }

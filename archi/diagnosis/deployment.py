@@ -275,12 +275,11 @@ def chat_problem(container: Container) -> Diagnosis | None:
 
 
 def _ask(container: Container, url: str) -> tuple[int, str]:
-    answer = container.exec_run([*_CURL, url])
-    output: bytes = answer.output  # type: ignore[assignment]  # it is not streamed
-    lines = output.decode(errors="replace").strip().split("\n")
-    # With a body that was answered comes curl's own word on the status.
-    told = [line for line in lines if not line.startswith("curl: (22)")] or lines
-    return int(answer.exit_code or 0), told[-1]
+    """curl's exit code, and what was answered, else what curl says."""
+    answer = container.exec_run([*_CURL, url], demux=True)
+    body, error = answer.output
+    said: bytes = body or error or b""
+    return int(answer.exit_code or 0), said.decode(errors="replace").strip()
 
 
 _PAUSED = Diagnosis(

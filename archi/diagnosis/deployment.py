@@ -275,10 +275,10 @@ def chat_problem(container: Container) -> Diagnosis | None:
 
 
 def _ask(container: Container, url: str) -> tuple[int, str]:
-    """curl's exit code, and what was answered, else what curl says."""
+    """The exit code of curl, and what was answered, else what curl says."""
     answer = container.exec_run([*_CURL, url], demux=True)
-    body, error = answer.output
-    said: bytes = body or error or b""
+    streams: tuple[bytes | None, bytes | None] = answer.output  # type: ignore[assignment]
+    said = streams[0] or streams[1] or b""
     return int(answer.exit_code or 0), said.decode(errors="replace").strip()
 
 

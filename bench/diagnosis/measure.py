@@ -3,7 +3,8 @@
     python bench/diagnosis/measure.py [--lines 100000] [--rounds 5]
 
 Prints a row per kind of log: its size, and the median and the longest of the rounds in
-milliseconds of the processor's time. The cause stands at the log's beginning, where it is found last.
+milliseconds of the processor's time. The cause stands in the log's first line alone, of a restart
+loop in each start.
 """
 
 from __future__ import annotations
@@ -49,9 +50,8 @@ def access(count: int, _random: random.Random) -> Iterator[str]:
 def restarts(count: int, _random: random.Random) -> Iterator[str]:
     """A server that failed over and over, with all of its tracebacks."""
     log = (LOGS / "kv-cache-huge.log").read_text().split("\n")
-    without = [line for line in log if "Available memory on node" not in line]
     for number in range(count):
-        yield without[number % len(without)]
+        yield log[number % len(log)]
 
 
 def distinct_errors(count: int, chosen: random.Random) -> Iterator[str]:
@@ -82,7 +82,7 @@ def main() -> int:
             begin = time.process_time()
             found = diagnose(lines)
             times.append(1000 * (time.process_time() - begin))
-            if found.line != 1:
+            if found.cause != "kv-cache-memory":
                 print(f"{name}: found {found.cause} in line {found.line}", file=sys.stderr)
                 return 1
         size = sum(map(len, lines)) / 1e6

@@ -201,9 +201,13 @@ def _unhealthy(container: Container) -> Diagnosis:
         return diagnosis
     checks = container.attrs["State"]["Health"].get("Log") or []
     said = str(checks[-1]["Output"]).strip().split("\n")[-1] if checks else ""
+    return _not_answering(container, said)
+
+
+def _not_answering(container: Container, said: str) -> Diagnosis:
     return Diagnosis(
         "not-answering",
-        "It runs, and does not answer its health check.",
+        "It runs, and does not answer as it should.",
         f"`docker logs --tail 100 {container.name}` shows what it is at; `docker restart "
         f"{container.name}` ends a hang.",
         said,
@@ -260,7 +264,7 @@ def chat_problem(container: Container) -> Diagnosis | None:
         parts = json.loads(said)["parts"]
         reasons = [str(part["reason"]) for part in parts.values() if not part["ready"]]
     except (ValueError, KeyError, TypeError, AttributeError):
-        return replace(diagnose([said]), line=None)
+        return _not_answering(container, said)
     lines = reasons
     if not parts["model"]["ready"] and "VLLM_BASE_URL" in environment:
         # The application says that nothing answers; curl says why.
@@ -271,12 +275,11 @@ def chat_problem(container: Container) -> Diagnosis | None:
 
 
 def _ask(container: Container, url: str) -> tuple[int, str]:
-    answer = container.exec_run([*_CURL, url])
-    output: bytes = answer.output  # type: ignore[assignment]  # it is not streamed
-    lines = output.decode(errors="replace").strip().split("\n")
-    # With a body that was answered comes curl's own word on the status.
-    told = [line for line in lines if not line.startswith("curl: (22)")] or lines
-    return int(answer.exit_code or 0), told[-1]
+    """The exit code of curl, and what was answered, else what curl says."""
+    answer = container.exec_run([*_CURL, url], demux=True)
+    streams: tuple[bytes | None, bytes | None] = answer.output  # type: ignore[assignment]
+    said = streams[0] or streams[1] or b""
+    return int(answer.exit_code or 0), said.decode(errors="replace").strip()
 
 
 _PAUSED = Diagnosis(

@@ -10,12 +10,13 @@ _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 # vLLM's own prefix, (EngineCore pid=88) ERROR 11-23 01:02:03 [core.py:123], and that of
 # `docker logs --timestamps`. A process is called Worker_TP0 or EngineCore_DP1 where there are more.
 _PREFIX = re.compile(
-    r"(\d{4}-\d\d-\d\dT[\d:.]+(Z|[+-]\d\d:\d\d)\s)?(\([\w ]+pid=\d+\)\s?)?"
+    r"(\d{4}-\d\d-\d\dT[\d:.]+(Z|[+-]\d\d:\d\d)\s)?(\([\w -]+pid=\d+\)\s?)?"
     r"((ERROR|CRITICAL|WARNING|INFO|DEBUG)\s+\d\d-\d\d \d\d:\d\d:\d\d\s+(\[[^\]]*\]\s?)?)?"
 )
 _LESSER = ("INFO", "DEBUG", "WARNING")
 # Of a traceback: a place, or the code there. Pydantic's messages are indented less than code.
 _FRAME = re.compile(r"  File \"|    (?!For further)|\s+[\^~]+$")
+_TORCH_WARNING = re.compile(r"\[[WI]\d{4} ")
 _HIDES_THE_CAUSE = re.compile(
     r"see root cause above|see stack trace|^Process \S+:$|^Traceback|^\s+\S|^\s*$"
     r"|during handling of the above exception|direct cause of the following|resource_tracker"
@@ -55,7 +56,9 @@ def may_tell(lines: Iterable[str]) -> list[Line]:
     for number, line in enumerate(lines, 1):
         plain = _ANSI.sub("", line) if "\x1b" in line else line
         text, level = _without_prefix(plain.rstrip())
-        if level in _LESSER or not text or "FutureWarning" in text or _FRAME.match(text):
+        if level in _LESSER or not text or "FutureWarning" in text:
+            continue
+        if _FRAME.match(text) or _TORCH_WARNING.match(text):
             continue
         found.pop(text, None)
         found[text] = number

@@ -82,6 +82,11 @@ class Text:
         return max(parts, key=len).lower()
 
     @functools.cached_property
+    def words(self) -> frozenset[str]:
+        """The words of `literal` that stand between spaces in every such line."""
+        return frozenset(self.literal.split()[1:-1])
+
+    @functools.cached_property
     def pattern(self) -> re.Pattern[str]:
         """It as a regular expression, whose groups are the places' names."""
         pattern, end = [], 0

@@ -56,11 +56,12 @@ def diagnose_text(lines: Iterable[str]) -> Diagnosis | None:
 
 def recognised(lines: Sequence[Line]) -> Diagnosis | None:
     """The first rule that fits a line; of its lines the last one. None where no rule fits."""
-    whole = "\n".join(line.text for line in lines).lower()
+    whole = "\n".join([line.text for line in lines]).lower()
+    words = set(whole.split())
     for rule in RULES:
         for text in rule.texts:
-            # Most texts stand nowhere, which this tells a hundred times faster than a pattern.
-            if text.literal not in whole:
+            # Most texts stand nowhere, which these tell a hundred times faster than a pattern.
+            if not text.words <= words or text.literal not in whole:
                 continue
             for line in reversed(lines):
                 if match := text.pattern.search(line.text):

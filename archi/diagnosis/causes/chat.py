@@ -14,6 +14,7 @@ RULES = (
             "cannot start. The database {url:word} cannot be migrated",
             'could not translate host name "postgres"',
             "failed to resolve host 'postgres'",
+            "The database does not answer (",
         ),
         "The chat application can't use its database.",
         "see that it runs (`docker ps --all`), then `pulumi up --refresh`.",

@@ -45,4 +45,15 @@ RULES = (
         "start it again; where a health check did it, raise archi:services.vllm.start_timeout.",
         Confidence.LIKELY,
     ),
+    rule(
+        "weights-corrupt",
+        # Without a word more, it is the length that a file names which is no safetensors at all
+        # (transformers_utils/utils.py); memory of its own the engine lacks in other words.
+        "MemoryError",
+        "A file of the model's weights is no safetensors file.",
+        "it may be a page of an error or a pointer of Git LFS: remove the model's folder from the "
+        "volume archi-models (or from the folder that archi:services.vllm.weights names) and bring "
+        "it again with `pulumi up --refresh`.",
+        Confidence.LIKELY,
+    ),
 )

@@ -55,7 +55,6 @@ RULES = (
             "Cannot allocate memory",
             "DefaultCPUAllocator: can't allocate memory",
             "std::bad_alloc",
-            "MemoryError",
         ),
         "The machine has no memory left.",
         "lower archi:services.vllm.cpu_kv_cache_gib, take a smaller model, or end what else takes "

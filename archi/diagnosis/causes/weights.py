@@ -106,6 +106,7 @@ RULES = (
             "Failed to establish a new connection",
             "NameResolutionError",
             "CERTIFICATE_VERIFY_FAILED",
+            "Cannot find an appropriate cached snapshot folder",
             "Cannot find the requested files in the disk cache and outgoing traffic has been "
             "disabled",
             "Cannot reach {hub:word}: offline mode is enabled",

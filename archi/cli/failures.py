@@ -62,7 +62,9 @@ def _told(failure: Exception) -> tuple[str, ExitCode] | None:
     kinds = {(one.__module__.split(".")[0], one.__name__) for one in type(failure).__mro__}
     for module, name in kinds:
         if module == "archi" and name in _OURS:
-            return str(failure) or _broken_off(), _OURS[name]
+            # The smoke test's failures say themselves of which kind they are.
+            code = getattr(failure, "code", None) or _OURS[name]
+            return str(failure) or _broken_off(), code
     if ("docker", "APIError") in kinds:
         return f"Docker refused: {getattr(failure, 'explanation', failure)}", ExitCode.FAILED
     if ("docker", "DockerException") in kinds or ("requests", "RequestException") in kinds:

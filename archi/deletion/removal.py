@@ -81,8 +81,8 @@ def _destroy(root: Path, what: Plan, say: Say) -> None:
         raise Cancelled from None
     except engine.UpdateFailed as failed:
         raise DeletionError(
-            f"`pulumi destroy` of {what.name} failed: {failed}\nMend that, and run the same command "
-            "again: it goes on from there."
+            f"`pulumi destroy` of {what.name} failed: {failed}\nMend that, and run the same "
+            "command again: it goes on from there."
         ) from None
 
 

@@ -45,6 +45,7 @@ RULES = (
         (
             "This model's maximum context length is {limit:int} tokens",
             "is longer than the maximum model length of {limit:int}",
+            "cannot be greater than max_model_len={limit:int}",
             '"failure": "context_overflow"',
         ),
         "A conversation is longer than the model's context.",

@@ -37,7 +37,7 @@ RULES = (
     ),
     rule(
         "weights-missing",
-        "Repo id must be in the form …'{folder}'",
+        "Repo id must be in the form …: '{folder}'",
         "The folder {folder} with the model's weights is not there.",
         "`pulumi up --refresh` notices it and brings them again.",
     ),

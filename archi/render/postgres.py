@@ -40,7 +40,11 @@ def postgres_health_check(settings: Settings) -> HealthCheck:
     """The server takes connections."""
     port = str(postgres_port(settings))
     return HealthCheck(
-        test=("CMD", "pg_isready", "--quiet", "--host", POSTGRES_SOCKETS, "--port", port),
+        # Without a user Postgres logs each look as a failed login of a role that is not there.
+        test=(
+            *("CMD", "pg_isready", "--quiet", "--host", POSTGRES_SOCKETS, "--port", port),
+            *("--username", POSTGRES_USER, "--dbname", POSTGRES_DATABASE),
+        ),
         interval="10s",
         timeout="5s",
         retries=5,

@@ -6,6 +6,8 @@ a test first wants it, has everything else: Postgres, an API key, secrets of its
 
 from __future__ import annotations
 
+import contextlib
+import random
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,10 +38,16 @@ SECRETS = {
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody listens on, and that the kernel gives to nobody else meanwhile.
+
+    Below the range from which it takes the ports of connections: one of that range may be taken
+    by any connection of this machine before a server in host mode binds it.
+    """
+    while True:
+        port = random.randint(10_000, 30_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("0.0.0.0", port))
+            return port
 
 
 @dataclass

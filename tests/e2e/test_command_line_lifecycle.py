@@ -30,20 +30,7 @@ from tests.busybox import import_busybox
 from tests.checkout import Checkout
 from tests.e2e.conftest import STACK, Assistant, remove_all
 
-COMMANDS = """
-import typer
-from archi.cli import delete, list_deployments, list_services, logs, open_chat, restart, status
-app = typer.Typer()
-app.command("delete")(delete.delete)
-app.command("list-deployments")(list_deployments.list_deployments)
-app.command("list-services")(list_services.list_services)
-app.command("logs")(logs.logs)
-app.command("open")(open_chat.open_chat)
-app.command("restart")(restart.restart)
-app.command("status")(status.status)
-app()
-"""
-ARCHI = [sys.executable, "-c", COMMANDS]
+ARCHI = [sys.executable, "-m", "archi.cli.app"]
 
 BUSYBOX = "archi-test/busybox:1"
 BOT = "archi-e2e-bot"

@@ -226,13 +226,22 @@ def test_the_table_of_parsers_is_what_archi_chooses() -> None:
     examples = {
         "Qwen (Qwen2.5, Qwen3)": ["Qwen/Qwen2.5-7B-Instruct-1M", "Qwen/Qwen3-8B"],
         "Qwen3-Coder, Qwen3.5 and later": ["Qwen/Qwen3-Coder-30B-A3B-Instruct", "Qwen/Qwen3.5-9B"],
-        "Mistral / Mixtral": ["mistralai/Mistral-7B-Instruct-v0.3"],
-        "Llama 3": ["meta-llama/Llama-3.1-8B-Instruct"],
+        "Mistral from v0.3, Mixtral 8x22B, Ministral, Magistral": [
+            "mistralai/Mistral-7B-Instruct-v0.3",
+            "mistralai/Mixtral-8x22B-Instruct-v0.1",
+            "mistralai/Ministral-8B-Instruct-2410",
+            "mistralai/Magistral-Small-2509",
+        ],
+        "Llama 3.1 and later": ["meta-llama/Llama-3.1-8B-Instruct"],
         "Llama 4": ["meta-llama/Llama-4-Scout-17B-16E-Instruct"],
         "gpt-oss": ["openai/gpt-oss-20b"],
         "GLM-4.5, GLM-4.6": ["zai-org/GLM-4.5-Air", "zai-org/GLM-4.6"],
         "Kimi K2": ["moonshotai/Kimi-K2-Instruct"],
         "DeepSeek V3, R1": ["deepseek-ai/DeepSeek-V3", "deepseek-ai/DeepSeek-R1"],
+        "Gemma 4": ["google/gemma-4-31B-it"],
+        "Granite 3.0, 3.1": ["ibm-granite/granite-3.1-8b-instruct"],
+        "Granite 4": ["ibm-granite/granite-4.0-h-small"],
+        "Phi-4-mini": ["microsoft/Phi-4-mini-instruct"],
         "any other": ["someone/some-model"],
     }
     assert rows.keys() == examples.keys()

@@ -49,7 +49,7 @@ def test_a_quiet_log_has_no_error() -> None:
 
 
 def test_the_root_cause_counts_and_not_the_wrapper_around_it() -> None:
-    log = Path(__file__).parent / "vllm_logs" / "too-long.log"
+    log = Path(__file__).parent / "diagnosis" / "logs" / "context-too-long.log"
     found = last_error("vllm-server", stamped(*log.read_text().splitlines()))
     assert found is not None
     assert "max_model_len" in found.line

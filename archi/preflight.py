@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import docker
 from docker.errors import APIError
 
 from archi import gpus, model_fit
-from archi.diagnosis import diagnose
+from archi.diagnosis import Diagnosis, diagnose
 from archi.gpus import GpuDriver, device_request
 from archi.names import Names
 from archi.oneshot import OneShot, run
@@ -36,6 +36,7 @@ class Preflight:
         image: any image that is present, the one that gets the GPUs if there is one.
         postgres_image: what is to read the database's volume; None for no database.
         model: what is to fit on the GPUs; None for nothing.
+        ulimits: name to soft and hard limit, as vllm-server will have them.
 
     """
 
@@ -46,6 +47,7 @@ class Preflight:
     image: str
     postgres_image: str | None
     model: model_fit.Question | None = None
+    ulimits: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
 
 def check(client: docker.DockerClient, wanted: Preflight) -> None:
@@ -58,6 +60,7 @@ def check(client: docker.DockerClient, wanted: Preflight) -> None:
     problems = port_problems(client, wanted.deployment, wanted.ports)
     problems += _disk_problems(client, wanted)
     problems += _gpu_problems(client, wanted)
+    problems += _ulimit_problems(client, wanted)
     if wanted.postgres_image:
         problem = volume_problem(client, wanted.deployment, wanted.postgres_image)
         problems += [problem] if problem else []
@@ -107,34 +110,48 @@ def _disk_problems(client: docker.DockerClient, wanted: Preflight) -> list[str]:
 
 def _gpu_problems(client: docker.DockerClient, wanted: Preflight) -> list[str]:
     """Ask Docker for the GPUs with a container that does nothing: only it can tell."""
-    names = Names(wanted.deployment)
     request = device_request(wanted.gpu_ids, wanted.gpu_driver)
     if request is None:
         return []
-    probe = OneShot(
-        name=names.one_shot("gpu-check"),
-        image=wanted.image,
-        command=[],
-        labels=names.labels("preflight"),
-        options={
-            "entrypoint": ["true"],
-            "device_requests": [
-                docker.types.DeviceRequest(
-                    driver=request.driver,
-                    count=request.count,
-                    device_ids=list(request.device_ids),
-                    capabilities=[list(request.capabilities)],
-                )
-            ],
-            "network_mode": "none",
-        },
+    asked = docker.types.DeviceRequest(
+        driver=request.driver,
+        count=request.count,
+        device_ids=list(request.device_ids),
+        capabilities=[list(request.capabilities)],
     )
-    try:
-        run(client, probe)
-    except APIError as error:
-        return [f"GPUs ({wanted.gpu_ids}) can't be had. {diagnose([str(error.explanation)])}"]
+    if refusal := _refusal(client, wanted, "gpu-check", device_requests=[asked]):
+        return [f"GPUs ({wanted.gpu_ids}) can't be had. {refusal}"]
     if wanted.model is None:
         return []
     every = gpus.of_docker_host(client, wanted.image, wanted.gpu_driver)
     taken, _ = gpus.chosen(every, wanted.gpu_ids)
     return model_fit.problems(wanted.model, taken)
+
+
+def _ulimit_problems(client: docker.DockerClient, wanted: Preflight) -> list[str]:
+    """Likewise the limits: a daemon gives no more than it has, unless it may raise its own."""
+    limits = [
+        docker.types.Ulimit(name=name, soft=soft, hard=hard)
+        for name, (soft, hard) in sorted(wanted.ulimits.items())
+    ]
+    refusal = _refusal(client, wanted, "ulimit-check", ulimits=limits) if limits else None
+    return [f"archi:services.vllm.ulimits can't be had. {refusal}"] if refusal else []
+
+
+def _refusal(
+    client: docker.DockerClient, wanted: Preflight, role: str, **options: object
+) -> Diagnosis | None:
+    """What Docker has against a container with these options; None where it runs."""
+    names = Names(wanted.deployment)
+    probe = OneShot(
+        name=names.one_shot(role),
+        image=wanted.image,
+        command=[],
+        labels=names.labels("preflight"),
+        options={"entrypoint": ["true"], "network_mode": "none", **options},
+    )
+    try:
+        run(client, probe)
+    except APIError as error:
+        return diagnose([str(error.explanation)])
+    return None

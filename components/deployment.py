@@ -103,6 +103,12 @@ class Deployment(pulumi.ComponentResource):
             image=images.vllm_tag or images.base_tag,
             postgres_image=images.postgres_tag,
             model=asdict(asked) if (asked := model_fit.question(settings)) else None,
+            ulimits={
+                name: [limit.soft, limit.hard]
+                for name, limit in settings.services.vllm.ulimits.items()
+            }
+            if images.vllm
+            else {},
             opts=self._child(images.base, images.vllm, images.postgres),
         )
         if settings.host_mode:

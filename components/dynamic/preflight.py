@@ -13,7 +13,7 @@ from components.dynamic import Provider
 class PreflightProvider(Provider):
     """Checks on ``up`` alone: a preview asks nothing of the host."""
 
-    keys = ("ports", "gpu_ids", "gpu_driver", "image", "postgres_image", "model")
+    keys = ("ports", "gpu_ids", "gpu_driver", "image", "postgres_image", "model", "ulimits")
     names = "deployment"
 
     def work(self, props: dict[str, Any]) -> None:
@@ -30,6 +30,10 @@ class PreflightProvider(Provider):
             image=props["image"],
             postgres_image=props.get("postgres_image") or None,
             model=model_fit.asked(props.get("model")),
+            ulimits={
+                name: (int(soft), int(hard))
+                for name, (soft, hard) in (props.get("ulimits") or {}).items()
+            },
         )
         preflight.check(connect(), wanted)
 
@@ -40,7 +44,8 @@ class Preflight(Resource, module="archi", name="Preflight"):
     ``ports``: key of the setting to port of the host; ``gpu_ids`` and ``gpu_driver``: as the stack
     file writes them; ``image``: any that is there, that of the container that gets the GPUs if
     there is one; ``postgres_image``: what is to read the database's volume; ``model``: what is to
-    fit on the GPUs, as :class:`archi.model_fit.Question` names it.
+    fit on the GPUs, as :class:`archi.model_fit.Question` names it; ``ulimits``: name to soft and
+    hard limit.
     """
 
     def __init__(
@@ -54,6 +59,7 @@ class Preflight(Resource, module="archi", name="Preflight"):
         image: str,
         postgres_image: str | None,
         model: dict[str, Any] | None,
+        ulimits: dict[str, list[int]],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         props = {
@@ -64,6 +70,7 @@ class Preflight(Resource, module="archi", name="Preflight"):
             "image": image,
             "postgres_image": postgres_image,
             "model": model,
+            "ulimits": ulimits,
             "done": None,
         }
         super().__init__(PreflightProvider(), name, props, opts)

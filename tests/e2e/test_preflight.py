@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from archi import external_vllm, preflight, render
@@ -29,6 +31,24 @@ def test_a_full_disk_is_refused_with_what_frees_some(
         preflight.check(deployed.client, wanted)
     assert "GiB left; a deployment needs 1000000" in str(refused.value)
     assert "`docker system df`" in str(refused.value)
+
+
+def test_limits_that_docker_may_not_set_are_refused(deployed: Assistant) -> None:
+    wanted = preflight.Preflight(
+        deployment="archi-e2e-preflight",
+        ports={},
+        gpu_ids=GpuIds.model_validate("none"),
+        gpu_driver="nvidia",
+        image=image("base", "packages").tag,
+        postgres_image=None,
+        ulimits={"nofile": (1024, 1024)},
+    )
+    preflight.check(deployed.client, wanted)
+    # More than any kernel gives (fs.nr_open), whatever the daemon may.
+    with pytest.raises(preflight.PreflightError) as refused:
+        preflight.check(deployed.client, replace(wanted, ulimits={"nofile": (2**31, 2**31)}))
+    assert "archi:services.vllm.ulimits can't be had." in str(refused.value)
+    assert "Docker may not set the container's ulimits" in str(refused.value)
 
 
 def asked(deployed: Assistant, base_url: str, model: str = MODEL) -> external_vllm.ExternalVllm:

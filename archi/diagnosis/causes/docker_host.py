@@ -74,6 +74,15 @@ RULES = (
         "name one for this machine in archi:services.vllm.image.",
     ),
     rule(
+        "ulimit-refused",
+        # runc, seen with 1.1: the daemon itself runs under a lower limit and may not raise it.
+        ("error setting rlimits for ready process", "error setting rlimit type {number:int}"),
+        "Docker may not set the container's ulimits: its daemon has lower ones, and may not raise "
+        "them.",
+        "lower archi:services.vllm.ulimits or leave them out, or raise the limits of the daemon "
+        "(LimitNOFILE and LimitMEMLOCK of docker.service).",
+    ),
+    rule(
         "container-name-taken",
         'The container name "{name:word}" is already in use',
         "Another container has the name {name}.",

@@ -11,11 +11,11 @@ from archi.phases import Phase, Phases
 if TYPE_CHECKING:
     from pulumi.automation import EngineEvent
 
-# Resource -> what is done when it is made. What is not named here takes no time worth a line.
+# Resource -> what is done when it is made. What is not named here takes no time worth a line:
+# images were brought before the update.
 _DOING: tuple[tuple[str, str], ...] = (
     (r"preflight", "check of the host"),
     (r"network", "network"),
-    (r"(?P<image>[\w-]+)-image", "image {image}"),
     (r"weights-downloaded", "weights"),
     (r"vllm-arguments", "vLLM's command line"),
     (r"files-written", "settings and secrets"),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
+from rich.table import Table
 
 from archi.cli.exit_codes import ExitCode
 from archi.cli.output import err
@@ -88,9 +89,9 @@ def afterwards(name: str) -> list[str]:
     """What a person may want once it answers."""
     return [
         f"How it does:    archi status {name}",
-        f"After an edit:  archi upgrade {name}   (stacks/Pulumi.{name}.yaml; a preview first)",
         f"What it says:   archi logs {name} -f",
-        f"Away again:     archi delete -n {name}   (conversations and weights stay)",
+        f"After an edit:  archi upgrade {name}",
+        f"Away again:     archi delete -n {name} (the data stays)",
     ]
 
 
@@ -106,13 +107,14 @@ def _host() -> Host:
 def _tell(plan: Plan, *, verbose: bool) -> None:
     settings, say = plan.settings, err().print
     say(f"Deployment [bold]{settings.name}[/bold]")
-    rows = [
-        ("model", f"{settings.model} (tool calls: {settings.tool_parser})"),
-        ("services", ", ".join(sorted(settings.deployed))),
-        *(("", note) for note in plan.notes),
-    ]
-    for head, text in rows:
-        say(f"  {head:<12} {escape(text)}")
+    table = Table.grid(padding=(0, 2))
+    table.add_column()
+    table.add_column(min_width=len("stack file"))
+    table.add_row("", "model", f"{settings.model} (tool calls: {settings.tool_parser})")
+    table.add_row("", "services", ", ".join(sorted(settings.deployed)))
+    for note in plan.notes:
+        table.add_row("", "", escape(note))
+    say(table)
     for warning in settings.warnings:
         say(f"[yellow]![/yellow] {escape(warning)}")
     if verbose:

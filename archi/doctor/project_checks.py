@@ -107,7 +107,8 @@ def opens_stack(
     if where == str(own) and own.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
         said = f"The passphrase in {where} can be read by others on this machine."
         return Finding("passphrase", "warning", said, f"`chmod 600 {where}`")
-    return Finding("passphrase", "ok", f"The passphrase of {where} opens the stack file.")
+    shown = where.replace(str(Path.home()), "~", 1)
+    return Finding("passphrase", "ok", f"The passphrase of {shown} opens the stack file.")
 
 
 def _passphrase(environment: Mapping[str, str], own: Path) -> tuple[str, str | None]:

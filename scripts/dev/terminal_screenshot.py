@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import os
 import pty
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -44,7 +45,23 @@ def said(command: list[str], plain: bool) -> str:
             read += chunk
         process.wait()
     os.close(ours)
-    return read.decode(errors="replace").replace("\r\n", "\n")
+    return _left(read.decode(errors="replace").replace("\r\n", "\n"))
+
+
+def _left(output: str) -> str:
+    """What is left on the screen: moving lines go up and are written over."""
+    rows, row = [""], 0
+    for part in re.split(r"(\n|\x1b\[1A|\x1b\[2K|\x1b\[\?25[lh])", output):
+        if part == "\n":
+            row += 1
+            rows += [""] * (row + 1 - len(rows))
+        elif part == "\x1b[1A":
+            row = max(0, row - 1)
+        elif part == "\x1b[2K":
+            rows[row] = ""
+        elif not part.startswith("\x1b[?25"):
+            rows[row] += part.replace("\r", "")
+    return "\n".join(rows)
 
 
 def main() -> None:

@@ -93,8 +93,7 @@ def test_a_warning_stays_on_the_screen(progress: UpdateProgress, text: io.String
 @pytest.mark.parametrize(
     ("resource", "words"),
     [
-        ("base-image", "image base"),
-        ("vllm-cpu-image", "image vllm-cpu"),
+        ("base-image", None),
         ("postgres", "container postgres"),
         ("postgres-ready", "start of postgres"),
         ("weights-downloaded", "weights"),

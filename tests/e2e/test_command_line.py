@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,10 +30,10 @@ PLANTED = "planted-in-the-env-file-3c1d"
 ARCHI = [sys.executable, "-m", "archi.cli.app"]
 
 
-def blocks(language: str) -> list[str]:
-    """The code of that language on the page, in order."""
-    page = (ROOT / "docs" / "vllm.md").read_text()
-    return re.findall(rf"^```{language}\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+def blocks(language: str, page: str = "vllm.md") -> list[str]:
+    """The code of that language on a page, in order."""
+    text = (ROOT / "docs" / page).read_text()
+    return re.findall(rf"^ *```{language}\n(.*?)^ *```", text, re.MULTILINE | re.DOTALL)
 
 
 def quick_start() -> list[str]:
@@ -134,6 +136,56 @@ def test_the_pages_request_lists_the_model(line: CommandLine) -> None:
     words = shlex.split(request.replace(":8000/", f":{line.vllm_port}/"))
     answer = subprocess.run(words, capture_output=True, text=True, check=True)
     assert [model["id"] for model in json.loads(answer.stdout)["data"]] == [MODEL]
+
+
+def for_this_machine(line: CommandLine, command: str) -> str:
+    """A page's command, for this deployment and its model."""
+    for there, here in (
+        ("my-deployment", NAME),
+        ("<deployment-name>", NAME),
+        ("localhost:8000/", f"localhost:{line.vllm_port}/"),
+        ("localhost:7861/", f"localhost:{line.chat_port}/"),
+        ("Qwen/Qwen3-8B", MODEL),
+    ):
+        command = command.replace(there, here)
+    return command
+
+
+OTHERS = [
+    (page, block)
+    for page in ("vllm.md", "troubleshooting.md")
+    for block in blocks("bash", page)
+    if re.search("<deployment-name>|my-deployment", block)
+    # The first of these is the fixture's, the key is that of a deployment with one.
+    and not re.search("archi create|pulumi|vllm_api_key", block)
+]
+
+
+@pytest.mark.parametrize(("page", "block"), OTHERS, ids=[block[:50] for _, block in OTHERS])
+def test_the_pages_other_commands_work(line: CommandLine, page: str, block: str) -> None:
+    path = f"{Path(sys.prefix, 'bin')}:{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", for_this_machine(line, block)],
+        cwd=line.checkout.path,
+        env={**line.checkout.environment, "PATH": path, "VENV": sys.prefix},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, f"{page}: {done.stdout}"
+    if "/v1/models" in block or "$VLLM_BASE_URL" in block:
+        assert MODEL in done.stdout
+
+
+def test_pulumis_own_commands_see_the_same(line: CommandLine) -> None:
+    [block] = [block for block in blocks("bash") if "pulumi preview" in block]
+    for command in for_this_machine(line, block).strip().splitlines():
+        words = shlex.split(command, comments=True)[1:]
+        done = line.checkout.pulumi(*words, *(["--yes"] if words[0] == "up" else []))
+        assert done.returncode == 0, done.stdout
+        assert "unchanged" in done.stdout
+        assert not re.search(r"to (create|update|replace|delete)|created|replaced", done.stdout)
 
 
 def test_the_env_file_is_in_the_stack_file_encrypted(line: CommandLine) -> None:

@@ -39,7 +39,8 @@ def blocks(language: str, page: str = "vllm.md") -> list[str]:
 def quick_start() -> list[str]:
     """The page's create command, for this deployment on the CPU; words as a shell splits them."""
     [command] = [block for block in blocks("bash") if block.startswith("archi create")]
-    words = shlex.split(command.replace("my-deployment", NAME), comments=True)
+    command = command.replace("\\\n", " ").replace("my-deployment", NAME)
+    words = shlex.split(command, comments=True)
     assert words[words.index("--gpu-ids") + 1] == "all"
     words[words.index("--gpu-ids") + 1] = "none"
     return words[1:]

@@ -68,6 +68,8 @@ def _destroy(root: Path, what: Plan, say: Say) -> None:
 
     def heard(event: EngineEvent) -> None:
         """Say what is gone; volumes that stay are deleted for Pulumi too, and not for us."""
+        if event.prelude_event is not None:
+            say(f"Pulumi looks at what there is of {what.name}, and takes it away")
         if (done := event.res_outputs_event) and (old := done.metadata.old) and old.outputs:
             kind = _KINDS.get(done.metadata.type)
             if kind and done.metadata.op.value == "delete":

@@ -291,7 +291,7 @@ def test_a_deployment_without_a_state_is_listed_and_looked_at(
 
 @pytest.mark.parametrize(
     "arguments",
-    [("status", "archi-e2e"), ("logs", "archi-e2e-b"), ("open", "e2e-bot"), ("restart", "-n", "x")],
+    [("status", "e2e-bot"), ("logs", "archi-e2e-b"), ("open", "bot"), ("restart", "-n", "x")],
 )
 def test_half_a_name_is_no_deployment(
     checkout: Checkout, labelled: dict[str, ByLabel], arguments: tuple[str, ...]
@@ -401,7 +401,7 @@ def test_a_delete_that_is_broken_off_says_so_and_is_finished_by_the_next(
         text=True,
     ) as process:
         assert process.stdout is not None
-        next(line for line in process.stdout if "refreshing" in line)
+        next(line for line in process.stdout if "Pulumi looks at" in line)
         process.send_signal(signal.SIGINT)
         rest = process.stdout.read()
         assert process.wait(timeout=120) == ExitCode.INTERRUPTED, rest

@@ -556,7 +556,8 @@ def test_status_tells_what_the_model_server_is_doing(assistant: Assistant) -> No
     }
     url = f"{assistant.vllm_url}/completions"
     with requests.post(url, json=body, stream=True, timeout=120) as answer:
-        next(answer.iter_lines())  # it has begun; what follows fits in the socket's buffer
+        lines = answer.iter_lines()  # kept: with the iterator goes the connection
+        next(lines)  # it has begun; what follows fits in the socket's buffer
         load = archi_json(assistant.checkout, "status", STACK)["vllm"]
         assert load["running"] == 1
         assert load["tokens_per_second"] > 0

@@ -76,7 +76,11 @@ def diagnosed() -> list[dict[str, Any]]:
     [
         ("LlamaForCausalLM", "--max-model-len 100000", "context-too-long"),
         ("MoonForCausalLM", "", "unsupported-architecture"),
-        ("LlamaForCausalLM", "--reasoning-parser qwen33", "unknown-reasoning-parser"),
+        (
+            "LlamaForCausalLM",
+            "--enable-auto-tool-choice --tool-call-parser hermess",
+            "unknown-tool-parser",
+        ),
     ],
 )
 def test_the_pinned_vllm_says_what_is_known(

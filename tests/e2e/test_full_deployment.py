@@ -158,7 +158,7 @@ def weights_of(assistant: Assistant, folder: Path) -> Path:
 
 
 def test_host_mode_with_weights_of_the_host_beside_another_deployment_and_back_by_destroy(
-    full: Assistant, deployed: Assistant, tmp_path: Path
+    full: Assistant, assistant: Assistant, tmp_path: Path
 ) -> None:
     full.remember("kept over host mode")
     full.touched = True
@@ -184,7 +184,7 @@ def test_host_mode_with_weights_of_the_host_beside_another_deployment_and_back_b
         assert full.client.networks.list(names=[full.names.network]) == []
         assert "kept over host mode" in full.titles()
         assert full.complete("Say hello.")
-        assert deployed.complete("Say hello.")  # the other one, on its own network
+        assert assistant.complete("Say hello.")  # the other one, on its own network
         an_external_vllm(full)
 
     back = full.steps()
@@ -258,6 +258,7 @@ def test_a_volume_of_another_major_version_is_refused_before_anything_is_touched
     version = "/var/lib/postgresql/data/pgdata/PG_VERSION"
     database = full.container("postgres")
     assert database.exec_run(["sh", "-c", f"echo 13 > {version}"]).exit_code == 0
+    full.touched = True  # the outputs of a failed update are those that it would have had
     try:
         # Anything that makes the preflight look again.
         with full.edited(services={"chatbot": {"port": full.chat_port + 1}}):

@@ -91,7 +91,7 @@ export REQUIREMENTS_HEADER
 LOCK = $(BIN)/uv pip compile --quiet --python-version 3.11 --no-emit-index-url --no-header
 requirements: dev ## lock the requirements again, after an edit of pyproject.toml or chatbot/requirements.in
 	@$(LOCK) chatbot/requirements.in -o chatbot/requirements.txt
-	@$(LOCK) pyproject.toml -o requirements.txt
+	@$(LOCK) pyproject.toml -c chatbot/requirements.txt -o requirements.txt
 	@{ echo "$$REQUIREMENTS_HEADER"; cat requirements.txt; } > requirements.new && mv requirements.new requirements.txt
 	@$(LOCK) --extra dev pyproject.toml chatbot/requirements.in \
 	  -c chatbot/requirements.txt -c requirements.txt -o requirements-dev.txt

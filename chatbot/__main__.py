@@ -8,8 +8,9 @@ import sys
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from chatbot import logs, migrate
-from chatbot.database import Database
+from chatbot import logs
+from chatbot.data import migrate
+from chatbot.data.database import Database
 from chatbot.deployment_files import DeploymentFiles
 from chatbot.server import Server
 from chatbot.settings import Settings, SettingsError

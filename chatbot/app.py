@@ -11,7 +11,10 @@ from flask import Flask, Response, g, jsonify, render_template, request
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 
-from chatbot import api, health, openai_api, security
+from chatbot import health
+from chatbot.access import principal, request_guard
+from chatbot.api import answers, conversations, openai_api, state
+from chatbot.api.description import described_app
 from chatbot.failures import Failure
 from chatbot.services import Services, attach, services
 
@@ -24,12 +27,15 @@ _QUIET = ("/healthz", "/readyz", "/api/state", "/static/")
 
 def create_app(parts: Services) -> Flask:
     """Make the application around its services: one per process, after the fork."""
-    app = Flask(__package__ or "chatbot")
+    app = described_app(__package__ or "chatbot")
     app.secret_key = parts.session_key
     attach(app, parts)
     app.before_request(_begin)
-    security.guard(app)
-    for blueprint in (health.blueprint, api.blueprint, openai_api.blueprint):
+    request_guard.guard(app)
+    principal.identify(app)
+    for part in (state.api, conversations.api, answers.api):
+        app.register_api(part)
+    for blueprint in (health.blueprint, openai_api.blueprint):
         app.register_blueprint(blueprint)
     app.add_url_rule("/", view_func=page)
     # The page itself finds out which conversation its address names.

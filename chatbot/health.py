@@ -7,9 +7,9 @@ from typing import Any
 from flask import Blueprint, Response, jsonify
 from sqlalchemy.exc import SQLAlchemyError
 
-from chatbot import model_errors
 from chatbot.failures import Failure
-from chatbot.model_server import PROBE_TIMEOUT, ServedModel
+from chatbot.model import errors as model_errors
+from chatbot.model.server import PROBE_TIMEOUT, ServedModel
 from chatbot.services import services
 
 blueprint = Blueprint("health", __name__)

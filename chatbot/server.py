@@ -32,7 +32,7 @@ class Server(BaseApplication):  # type: ignore[misc]
         """Make the application, in the worker."""
         # Here, because the master process does not need what it imports.
         from chatbot.app import create_app
-        from chatbot.recovery import recover
+        from chatbot.data.recovery import recover
         from chatbot.services import Services
 
         parts = Services(self._settings)

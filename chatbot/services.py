@@ -6,12 +6,13 @@ from typing import cast
 
 from flask import Flask, current_app
 
-from chatbot.admission import Admission
-from chatbot.background_loop import BackgroundLoop
-from chatbot.database import Database
+from chatbot.agent.responder import ChatResponder
+from chatbot.data.database import Database
 from chatbot.deployment_files import DeploymentFiles
-from chatbot.model_server import ModelServer, http_client
-from chatbot.runs import Runs
+from chatbot.model.server import ModelServer, http_client
+from chatbot.runs.admission import Admission
+from chatbot.runs.background_loop import BackgroundLoop
+from chatbot.runs.runs import Runs
 from chatbot.settings import Settings
 
 
@@ -34,16 +35,9 @@ class Services:
         self.client = http_client(settings.vllm_base_url, api_key)
         self.server = ModelServer(settings.vllm_base_url, self.client)
         self.admission = Admission(settings.max_streams)
-        self.runs = Runs(
-            settings,
-            self.loop,
-            self.database,
-            self.server,
-            self.client,
-            api_key,
-            self.admission,
-        )
-        self.loop.submit(self.runs.warm_up())
+        self.responder = ChatResponder(settings, self.server, self.client, api_key)
+        self.runs = Runs(self.loop, self.database, self.responder, self.admission)
+        self.loop.submit(self.responder.warm_up())
 
     def close(self) -> None:
         """End all runs (they save what they have) and close every connection."""

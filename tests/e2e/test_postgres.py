@@ -19,8 +19,8 @@ from archi.images import image
 from archi.postgres import volume_problem
 from archi.readiness import NotReady, Target, wait
 from archi.settings import from_mapping
-from chatbot import migrate
-from chatbot.database import Database
+from chatbot.data import migrate
+from chatbot.data.database import Database
 from tests.e2e.conftest import free_port
 from tests.unit.chatbot import test_chat_database as cases
 

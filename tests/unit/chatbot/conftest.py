@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from chatbot import migrate
 from chatbot.app import create_app
+from chatbot.data import migrate
 from chatbot.services import Services
 from chatbot.settings import Settings
 from tests.chat_application import Chat, ChatApplication, environment, write_files

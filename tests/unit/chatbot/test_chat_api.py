@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from chatbot.event_stream import merge
-from chatbot.runs import Event
+from chatbot.runs.event_stream import merge
+from chatbot.runs.runs import Event
 from tests.chat_application import Chat, until, write_pipelines
 from tests.scripted_vllm import MODEL, Script, ScriptedVllm
 

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatbot.context import MAX_ANSWER_TOKENS, Prompt, Turn, estimate, fit, turns_of
+from chatbot.agent.context import MAX_ANSWER_TOKENS, Prompt, Turn, estimate, fit
+from chatbot.data.tables import Message, Role
 from chatbot.failures import Failure
-from chatbot.tables import Message, Role
+from chatbot.runs.history import history_of
 from tests.chat_application import Chat
 from tests.scripted_vllm import ScriptedVllm, count_tokens
 
@@ -79,7 +80,7 @@ def test_questions_without_an_answer_are_left_out() -> None:
         message(Role.ASSISTANT, "answer"),
         message(Role.USER, "three"),
     ]
-    assert [turn["content"] for turn in turns_of(history)] == ["two", "answer", "three"]
+    assert [past.content for past in history_of(history)] == ["two", "answer", "three"]
 
 
 def test_the_oldest_turns_are_dropped_when_the_model_is_full(

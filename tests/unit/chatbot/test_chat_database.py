@@ -9,12 +9,15 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import func, make_url, select, text
+from uuid_utils.compat import uuid7
 
-from chatbot import conversations, migrate
-from chatbot.database import Database
+from chatbot.data import conversations, migrate
+from chatbot.data.database import Database
+from chatbot.data.tables import EVERYONE, Base, Conversation, Message, Role, Status, User
 from chatbot.failures import Failure
-from chatbot.tables import Base, Conversation, Message, Role, Status
 from tests.chat_application import ROOT
+
+HEAD = "0002"
 
 
 @pytest.fixture
@@ -33,16 +36,16 @@ def test_migrations_make_what_the_tables_say(database: Database) -> None:
 
 def test_migrating_again_changes_nothing(database: Database) -> None:
     with database.write() as session:
-        conversations.create(session, "kept")
-    assert migrate.upgrade(database) == "0001"
+        conversations.create(session, EVERYONE, "kept")
+    assert migrate.upgrade(database) == HEAD
     with database.read() as session:
-        assert [row.title for row in conversations.listing(session)] == ["kept"]
+        assert [row.title for row in conversations.listing(session, EVERYONE)] == ["kept"]
 
 
 def test_two_processes_may_migrate_at_once(tmp_path: Path) -> None:
     code = (
-        "import sys; from sqlalchemy import make_url; from chatbot import migrate;"
-        "from chatbot.database import Database;"
+        "import sys; from sqlalchemy import make_url; from chatbot.data import migrate;"
+        "from chatbot.data.database import Database;"
         "print(migrate.upgrade(Database(make_url(sys.argv[1]))))"
     )
     url = f"sqlite:///{tmp_path / 'chat.db'}"
@@ -59,7 +62,7 @@ def test_two_processes_may_migrate_at_once(tmp_path: Path) -> None:
     for process in both:
         output, _ = process.communicate(timeout=60)
         assert process.returncode == 0, output
-        assert output.strip().endswith("0001")
+        assert output.strip().endswith(HEAD)
 
 
 def test_sqlite_runs_in_wal_mode_with_foreign_keys(database: Database) -> None:
@@ -70,9 +73,9 @@ def test_sqlite_runs_in_wal_mode_with_foreign_keys(database: Database) -> None:
 
 def test_moments_come_back_in_utc(database: Database) -> None:
     with database.write() as session:
-        made = conversations.create(session)
+        made = conversations.create(session, EVERYONE)
     with database.read() as session:
-        read = conversations.get(session, made.id)
+        read = conversations.get(session, made.id, EVERYONE)
         assert read.created_at.utcoffset() is not None
         assert read.created_at == made.created_at
 
@@ -80,7 +83,10 @@ def test_moments_come_back_in_utc(database: Database) -> None:
 def test_deleting_a_conversation_deletes_its_messages_however_many(database: Database) -> None:
     # SQLite refuses more than 1,000 levels of cascading: a chain of parents must not cascade.
     with database.write() as session:
-        kept, gone = conversations.create(session), conversations.create(session)
+        kept, gone = (
+            conversations.create(session, EVERYONE),
+            conversations.create(session, EVERYONE),
+        )
         for conversation, count in ((kept, 1), (gone, 1500)):
             parent = None
             for _ in range(count):
@@ -94,7 +100,7 @@ def test_deleting_a_conversation_deletes_its_messages_however_many(database: Dat
                 session.flush()
                 parent = message.id
     with database.write() as session:
-        conversations.remove(session, gone.id)
+        conversations.remove(session, gone.id, EVERYONE)
     with database.read() as session:
         assert session.scalar(select(func.count()).select_from(Message)) == 1
         assert session.scalars(select(Conversation.id)).all() == [kept.id]
@@ -102,9 +108,9 @@ def test_deleting_a_conversation_deletes_its_messages_however_many(database: Dat
 
 def test_answers_of_a_killed_process_become_interrupted(database: Database) -> None:
     with database.write() as session:
-        conversation = conversations.create(session)
+        conversation = conversations.create(session, EVERYONE)
         _, answer = conversations.open_turn(
-            session, conversation.id, question="Why?", parent_id=None, model="m"
+            session, conversation.id, EVERYONE, question="Why?", parent_id=None, model="m"
         )
     with database.write() as session:
         assert conversations.interrupt_orphans(session) == 1
@@ -116,19 +122,19 @@ def test_answers_of_a_killed_process_become_interrupted(database: Database) -> N
 
 def test_a_second_answer_takes_the_place_of_the_first(database: Database) -> None:
     with database.write() as session:
-        conversation = conversations.create(session)
+        conversation = conversations.create(session, EVERYONE)
         history, first = conversations.open_turn(
-            session, conversation.id, question="Why?", parent_id=None, model="m"
+            session, conversation.id, EVERYONE, question="Why?", parent_id=None, model="m"
         )
         conversations.save_answer(session, first.id, {"status": Status.STOPPED})
         _, second = conversations.open_turn(
-            session, conversation.id, question=None, parent_id=history[-1].id, model="m"
+            session, conversation.id, EVERYONE, question=None, parent_id=history[-1].id, model="m"
         )
         path = conversations.path(session, conversation.id)
         assert [row.id for row in path] == [history[-1].id, second.id]
         with pytest.raises(Failure, match="still being written"):
             conversations.open_turn(
-                session, conversation.id, question="And?", parent_id=None, model="m"
+                session, conversation.id, EVERYONE, question="And?", parent_id=None, model="m"
             )
 
 
@@ -142,3 +148,39 @@ def test_a_second_answer_takes_the_place_of_the_first(database: Database) -> Non
 )
 def test_a_title_is_the_first_words_of_the_question(question: str, title: str) -> None:
     assert conversations.title_from(question) == title
+
+
+def test_what_was_there_before_accounts_belongs_to_everyone(tmp_path: Path) -> None:
+    found = Database(make_url(f"sqlite:///{tmp_path / 'chat.db'}"))
+    migrate.upgrade(found, "0001")
+    conversation, message = uuid7().hex, uuid7().hex
+    with found.write() as session:
+        session.execute(
+            text("INSERT INTO conversations VALUES (:id, 'old', '2026-01-01', '2026-01-01')"),
+            {"id": conversation},
+        )
+        session.execute(
+            text(
+                "INSERT INTO messages (id, conversation_id, role, status, content, reasoning,"
+                " created_at) VALUES (:id, :of, 'user', 'complete', 'Hi', '', '2026-01-01')"
+            ),
+            {"id": message, "of": conversation},
+        )
+    migrate.upgrade(found)
+    with found.read() as session:
+        (kept,) = conversations.listing(session, EVERYONE)
+        assert (kept.title, kept.settings) == ("old", {})
+        assert [row.content for row in conversations.path(session, kept.id)] == ["Hi"]
+    found.close()
+
+
+def test_another_accounts_conversation_is_not_found(database: Database) -> None:
+    with database.write() as session:
+        other = User(name="other")
+        session.add(other)
+        session.flush()
+        made = conversations.create(session, other.id)
+        assert conversations.listing(session, EVERYONE) == []
+        for act in (conversations.get, conversations.remove):
+            with pytest.raises(Failure, match="no such conversation"):
+                act(session, made.id, EVERYONE)

@@ -7,7 +7,7 @@ import pytest
 import requests
 from langchain_openai import ChatOpenAI
 
-from chatbot.openai_api import MAX_CHOICES
+from chatbot.api.openai_api import MAX_CHOICES
 from tests.chat_application import Chat, ChatApplication
 from tests.scripted_vllm import MODEL, Script, ScriptedVllm
 

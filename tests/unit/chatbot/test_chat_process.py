@@ -16,9 +16,9 @@ import pytest
 import requests
 from sqlalchemy import make_url
 
-from chatbot import conversations
 from chatbot.__main__ import main
-from chatbot.database import Database
+from chatbot.data import conversations
+from chatbot.data.database import Database
 from tests.chat_application import (
     ROOT,
     ChatApplication,

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from chatbot.context import Prompt
+from chatbot.agent.events import AgentEvent, ContextFitted, Delta, ModelCallEnded
+from chatbot.data.tables import Status
 from chatbot.failures import Failure
-from chatbot.tables import Status
-
-if TYPE_CHECKING:
-    from langchain_core.messages import AIMessageChunk
 
 
 class Answer:
-    """Collects an answer's chunks. Times are taken from ``time.monotonic``, in seconds."""
+    """Collects an answer's events. Times are taken from ``time.monotonic``, in seconds."""
 
     def __init__(self, model: str) -> None:
         self.model = model
         self.status = Status.STREAMING
         self.finish_reason: str | None = None
         self.failure: Failure | None = None
-        self.prompt: Prompt | None = None
+        self._context: ContextFitted | None = None
         self._content: list[str] = []
         self._reasoning: list[str] = []
         self._chunks = 0
@@ -35,32 +32,30 @@ class Answer:
         """Whether the model has said anything yet."""
         return self._first is not None
 
-    def add(self, chunk: AIMessageChunk) -> dict[str, str]:
-        """Take a chunk in.
+    def add(self, event: AgentEvent) -> dict[str, str]:
+        """Take an event in.
 
         Returns:
-            What it adds, under ``content`` and ``reasoning``; empty for a chunk without text.
+            What it adds to the text, under ``content`` and ``reasoning``; empty for events without.
         """
-        reason = chunk.response_metadata.get("finish_reason")
-        if reason:
-            self.finish_reason = str(reason)
-        if chunk.usage_metadata:
-            self._usage = {
-                "prompt_tokens": chunk.usage_metadata["input_tokens"],
-                "completion_tokens": chunk.usage_metadata["output_tokens"],
-            }
-        content = chunk.text
-        reasoning = str(chunk.additional_kwargs.get("reasoning", ""))
-        added = {
-            key: text for key, text in (("content", content), ("reasoning", reasoning)) if text
-        }
-        if added:
+        if isinstance(event, ContextFitted):
+            self._context = event
+        elif isinstance(event, ModelCallEnded):
+            self.finish_reason = event.finish_reason
+            if event.prompt_tokens is not None and event.completion_tokens is not None:
+                self._usage = {
+                    "prompt_tokens": event.prompt_tokens,
+                    "completion_tokens": event.completion_tokens,
+                }
+        elif isinstance(event, Delta):
             self._last = time.monotonic()
             self._first = self._first or self._last
             self._chunks += 1
-            self._content.append(content)
-            self._reasoning.append(reasoning)
-        return added
+            self._content.append(event.content)
+            self._reasoning.append(event.reasoning)
+            parts = {"content": event.content, "reasoning": event.reasoning}
+            return {key: text for key, text in parts.items() if text}
+        return {}
 
     def columns(self) -> dict[str, Any]:
         """Return the answer as columns of the table ``messages``."""
@@ -76,18 +71,18 @@ class Answer:
         }
 
     def _usage_column(self) -> dict[str, Any] | None:
-        if self.prompt is None:
+        if self._context is None:
             return None
         told: dict[str, int | None]
         # The server tells the usage only at the end. An answer that was cut is counted by its
         # chunks: vLLM sends one for each token (--stream-interval 1, its default).
-        told = {"prompt_tokens": self.prompt.tokens, "completion_tokens": self._chunks}
+        told = {"prompt_tokens": self._context.tokens, "completion_tokens": self._chunks}
         told |= self._usage or {}
         return {
             **told,
             "estimated": self._usage is None,
-            "context_limit": self.prompt.limit,
-            "dropped_messages": self.prompt.dropped,
+            "context_limit": self._context.limit,
+            "dropped_messages": self._context.dropped,
         }
 
     def _timings_column(self) -> dict[str, Any] | None:

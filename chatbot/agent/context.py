@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from chatbot.model_server import overflow
-from chatbot.tables import Message, Role
+from chatbot.model.server import overflow
 
 SYSTEM_PROMPT = "You are a helpful assistant. Answer clearly and briefly."
 
@@ -35,20 +34,6 @@ class Prompt:
     dropped: int
     tokens: int | None
     limit: int | None
-
-
-def turns_of(history: Sequence[Message]) -> list[Turn]:
-    """Return the turns that a model may see: questions with answers, the open question last.
-
-    A question whose answer failed before its first word is left out: two questions in a row are
-    what many chat templates refuse.
-    """
-    turns: list[Turn] = []
-    for message, answer in zip(history, [*history[1:], None], strict=True):
-        answered = answer is None or bool(answer.content)
-        if answered if message.role == Role.USER else message.content:
-            turns.append({"role": message.role, "content": message.content})
-    return turns
 
 
 def estimate(messages: Sequence[Turn]) -> int:

@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 
 from flask import Response
 
-from chatbot.channel import Channel
-from chatbot.client_connection import ClientConnection
-from chatbot.runs import Event
+from chatbot.runs.channel import Channel
+from chatbot.runs.client_connection import ClientConnection
+from chatbot.runs.runs import Event
 
 # Seconds: how often a silent stream looks whether its client is there, says something to keep
 # proxies from closing the connection, and how long deltas are gathered into one event.

@@ -16,11 +16,12 @@ from typing import Any
 import httpx2
 from flask import Blueprint, Response, jsonify, request
 
-from chatbot import event_stream, model_errors
-from chatbot.channel import Channel
-from chatbot.client_connection import ClientConnection
 from chatbot.failures import Failure
 from chatbot.health import probe_model
+from chatbot.model import errors as model_errors
+from chatbot.runs import event_stream
+from chatbot.runs.channel import Channel
+from chatbot.runs.client_connection import ClientConnection
 from chatbot.services import Services, services
 
 blueprint = Blueprint("openai", __name__, url_prefix="/v1")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from chatbot import conversations
-from chatbot.database import Database
+from chatbot.data import conversations
+from chatbot.data.database import Database
 
 log = structlog.get_logger(__name__)
 

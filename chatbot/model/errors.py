@@ -128,6 +128,11 @@ def from_exception(error: Exception, *, base_url: str, model: str) -> Failure:
         return from_status(
             500, message_of(error.body, error.message), base_url=base_url, model=model
         )
+    return unreadable(error)
+
+
+def unreadable(error: Exception) -> Failure:
+    """Say that an answer could not be read."""
     return Failure(
         "model_error",
         f"The answer of the model server could not be read ({type(error).__name__}: {error}).",

@@ -8,39 +8,28 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
-import httpx2
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from chatbot import conversations, model_errors
-from chatbot.admission import Admission
-from chatbot.answer import Answer
-from chatbot.background_loop import BackgroundLoop
-from chatbot.channel import Channel
-from chatbot.context import Prompt, Turn, fit
-from chatbot.database import Database
+from chatbot.agent.request import AnswerRequest
+from chatbot.agent.responder import Responder
+from chatbot.data import conversations
+from chatbot.data.database import Database
+from chatbot.data.tables import Status
 from chatbot.failures import Failure
-from chatbot.model_server import ModelServer
-from chatbot.settings import Settings
-from chatbot.tables import Status
-
-if TYPE_CHECKING:
-    from langchain_core.messages import AIMessageChunk
-
-    from chatbot.chat_model import VllmChat
+from chatbot.model import errors as model_errors
+from chatbot.runs.admission import Admission
+from chatbot.runs.answer import Answer
+from chatbot.runs.background_loop import BackgroundLoop
+from chatbot.runs.channel import Channel
 
 log = structlog.get_logger(__name__)
 
-# Seconds before each new try while the model has not said anything yet.
-_RETRY_AFTER = (0.3, 1.0)
-_RETRIED = {"model_unreachable", "model_overloaded"}
 # Seconds between two saves of an answer in progress: what a killed process loses at most.
 _FLUSH_EVERY = 2.0
 # Seconds before each new try to save a finished answer.
@@ -61,7 +50,7 @@ class Run:
 
     id: UUID
     conversation_id: UUID
-    turns: list[Turn]
+    request: AnswerRequest
     answer: Answer
     channel: Channel[Event] = field(default_factory=Channel)
     ended_as: Status | None = None
@@ -73,20 +62,14 @@ class Runs:
 
     def __init__(
         self,
-        settings: Settings,
         loop: BackgroundLoop,
         database: Database,
-        server: ModelServer,
-        client: httpx2.AsyncClient,
-        api_key: str,
+        responder: Responder,
         admission: Admission,
     ) -> None:
-        self._settings = settings
         self._loop = loop
         self._database = database
-        self._server = server
-        self._client = client
-        self._api_key = api_key
+        self._responder = responder
         self._admission = admission
         self._lock = threading.Lock()
         self._running: dict[UUID, Run] = {}
@@ -143,9 +126,7 @@ class Runs:
             answer.status = Status.INTERRUPTED if broken else Status.ERROR
         except Exception as error:
             log.exception("run_failed", run=str(run.id))
-            answer.failure = model_errors.from_exception(
-                error, base_url=self._server.base_url, model=answer.model
-            )
+            answer.failure = model_errors.unreadable(error)
             answer.status = Status.ERROR
         run.ended_as = run.ended_as or answer.status
         flusher.cancel()
@@ -166,82 +147,11 @@ class Runs:
         )
 
     async def _generate(self, run: Run) -> None:
-        """Answer, and try again while nothing has been said.
-
-        Raises:
-            Failure: why there is no (whole) answer.
-        """
-        for pause in (*_RETRY_AFTER, None):
-            failure = await self._attempt(run)
-            if failure is None:
-                return
-            if pause is None or run.answer.begun or failure.code not in _RETRIED:
-                raise failure
-            log.info("run_retried", run=str(run.id), failure=failure.code, after=pause)
-            await asyncio.sleep(pause)
-
-    async def _attempt(self, run: Run) -> Failure | None:
-        answer = run.answer
-        try:
-            if answer.prompt is None:
-                answer.prompt = await self._prompt(run)
-            async with aclosing(self._chunks(answer, answer.prompt)) as chunks:
-                async for chunk in chunks:
-                    added = answer.add(chunk)
-                    if added:
-                        await run.channel.put(Event("delta", added))
-        except Exception as error:
-            url = self._server.base_url
-            failure = model_errors.from_exception(error, base_url=url, model=answer.model)
-            if failure.code == "model_not_found" and not isinstance(error, Failure):
-                # The list of models says what is served; the error of the chat does not.
-                return await self._server.mismatch(answer.model) or failure
-            return failure
-        return None
-
-    async def _prompt(self, run: Run) -> Prompt:
-        model = run.answer.model
-        limit = await self._server.context_length(model)
-        return await fit(run.turns, limit, lambda turns: self._server.count_tokens(model, turns))
-
-    async def _chunks(self, answer: Answer, prompt: Prompt) -> AsyncGenerator[AIMessageChunk, None]:
-        """Yield the model's chunks.
-
-        Raises:
-            Failure: nothing came for too long.
-            openai.APIError: the model server failed.
-        """
-        model = await asyncio.to_thread(self._model, answer.model, prompt.max_tokens)
-        stream = model.astream(prompt.messages)
-        async with aclosing(stream):  # type: ignore[type-var]
-            while True:
-                first = not answer.begun
-                limits = self._settings
-                seconds = limits.first_token_timeout if first else limits.token_timeout
-                try:
-                    async with asyncio.timeout(seconds):
-                        chunk = await anext(stream)
-                except StopAsyncIteration:
-                    return
-                except TimeoutError:
-                    raise model_errors.stalled(seconds, first=first) from None
-                yield chunk
-
-    def _model(self, model: str, max_tokens: int | None) -> VllmChat:
-        # Importing LangChain takes seconds: the page must not wait for it, nor the loop.
-        from chatbot.chat_model import chat_model
-
-        return chat_model(
-            base_url=self._server.base_url,
-            model=model,
-            api_key=self._api_key,
-            client=self._client,
-            max_tokens=max_tokens,
-        )
-
-    async def warm_up(self) -> None:
-        """Import LangChain now, so that the first answer need not wait for it."""
-        await asyncio.to_thread(import_module, "chatbot.chat_model")
+        async with aclosing(self._responder.respond(run.request)) as events:
+            async for event in events:
+                added = run.answer.add(event)
+                if added:
+                    await run.channel.put(Event("delta", added))
 
     async def _flush(self, run: Run) -> None:
         while True:

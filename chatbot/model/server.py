@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 
 import httpx2
 
-from chatbot import model_errors
 from chatbot.failures import Failure
+from chatbot.model import errors as model_errors
 
 # Seconds that a probe may take, and for which its answer is good.
 PROBE_TIMEOUT = 2.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,8 +13,9 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import DBAPIError
 
-from chatbot.database import Database
+from chatbot.data.database import Database
 
 log = structlog.get_logger(__name__)
 
@@ -21,8 +23,10 @@ log = structlog.get_logger(__name__)
 _ADVISORY_LOCK = 0x61726368
 
 
-def upgrade(database: Database) -> str:
-    """Migrate to the newest revision and return it. A second process waits for the first.
+def upgrade(database: Database, to: str = "head") -> str:
+    """Migrate to a revision, by default the newest, and return it.
+
+    A second process waits for the first.
 
     Raises:
         SQLAlchemyError: the database cannot be reached or refuses a migration.
@@ -32,7 +36,7 @@ def upgrade(database: Database) -> str:
     with _alone(database.engine) as connection:
         before = MigrationContext.configure(connection).get_current_revision()
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        command.upgrade(config, to)
         connection.commit()
         after = MigrationContext.configure(connection).get_current_revision()
     log.info("database_migrated", before=before, after=after)
@@ -48,7 +52,24 @@ def _alone(engine: Engine) -> Iterator[Connection]:
         with Path(f"{engine.url.database}.migrate.lock").open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             with engine.connect() as connection:
-                yield connection
+                # SQLite changes a table by copying and dropping it, and with foreign keys on a
+                # dropped table takes along, by CASCADE, what refers to it. They can be turned off
+                # only outside a transaction, so past SQLAlchemy, which begins one.
+                raw = connection.connection.cursor()
+                raw.execute("PRAGMA foreign_keys=OFF")
+                try:
+                    yield connection
+                    dangling = raw.execute("PRAGMA foreign_key_check").fetchall()
+                finally:
+                    # Not back into the pool without them.
+                    connection.invalidate()
+            if dangling:
+                raise DBAPIError.instance(
+                    "PRAGMA foreign_key_check",
+                    None,
+                    sqlite3.IntegrityError(str(dangling[:5])),
+                    sqlite3.Error,
+                )
         return
     with engine.connect() as connection:
         # The connection's lock_timeout is short; another process's migration may be long.

@@ -12,8 +12,8 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
+from chatbot.data.tables import Conversation, Message, Role, Status, now
 from chatbot.failures import Failure
-from chatbot.tables import Conversation, Message, Role, Status, now
 
 TITLE_CHARS = 60
 MAX_TITLE_CHARS = 200
@@ -29,28 +29,29 @@ def title_from(question: str) -> str:
     return (cut.rsplit(" ", 1)[0] if " " in cut else cut) + "…"
 
 
-def create(session: Session, title: str = "") -> Conversation:
+def create(session: Session, owner: UUID, title: str = "") -> Conversation:
     """Add a new, empty conversation."""
-    conversation = Conversation(title=title[:MAX_TITLE_CHARS])
+    conversation = Conversation(user_id=owner, title=title[:MAX_TITLE_CHARS])
     session.add(conversation)
     session.flush()
     return conversation
 
 
-def listing(session: Session, limit: int = 500) -> list[Conversation]:
-    """Return the conversations, the one with the newest message first."""
+def listing(session: Session, owner: UUID, limit: int = 500) -> list[Conversation]:
+    """Return an account's conversations, the one with the newest message first."""
     order = (Conversation.updated_at.desc(), Conversation.id.desc())
-    return list(session.scalars(select(Conversation).order_by(*order).limit(limit)))
+    own = select(Conversation).where(Conversation.user_id == owner)
+    return list(session.scalars(own.order_by(*order).limit(limit)))
 
 
-def get(session: Session, conversation_id: UUID) -> Conversation:
-    """Return one conversation.
+def get(session: Session, conversation_id: UUID, owner: UUID) -> Conversation:
+    """Return one of an account's conversations.
 
     Raises:
-        Failure: 404, there is none with that id.
+        Failure: 404, there is none with that id, or it is another account's.
     """
     conversation = session.get(Conversation, conversation_id)
-    if conversation is None:
+    if conversation is None or conversation.user_id != owner:
         raise Failure(
             "conversation_not_found",
             "There is no such conversation.",
@@ -60,9 +61,9 @@ def get(session: Session, conversation_id: UUID) -> Conversation:
     return conversation
 
 
-def remove(session: Session, conversation_id: UUID) -> None:
+def remove(session: Session, conversation_id: UUID, owner: UUID) -> None:
     """Delete a conversation and, by the foreign key, all its messages."""
-    session.delete(get(session, conversation_id))
+    session.delete(get(session, conversation_id, owner))
 
 
 def path(session: Session, conversation_id: UUID, leaf_id: UUID | None = None) -> list[Message]:
@@ -82,6 +83,7 @@ def path(session: Session, conversation_id: UUID, leaf_id: UUID | None = None) -
 def open_turn(
     session: Session,
     conversation_id: UUID,
+    owner: UUID,
     *,
     question: str | None,
     parent_id: UUID | None,
@@ -92,6 +94,7 @@ def open_turn(
     Args:
         session: an open session that may write.
         conversation_id: the conversation.
+        owner: the account whose conversation it is.
         question: the question's text; None to answer the question ``parent_id`` again.
         parent_id: the message that the question follows; None for the newest one.
         model: the model that will answer.
@@ -100,10 +103,10 @@ def open_turn(
         The path up to and including the question, and the answer.
 
     Raises:
-        Failure: 404 for an unknown id, 409 while another answer of the conversation streams, 422
-            where there is no question to answer.
+        Failure: 404 for an unknown id or another account's, 409 while another answer of the
+            conversation streams, 422 where there is no question to answer.
     """
-    conversation = get(session, conversation_id)
+    conversation = get(session, conversation_id, owner)
     streaming = select(Message.id).where(
         Message.conversation_id == conversation_id, Message.status == Status.STREAMING
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
-from chatbot.tables import Base
+from chatbot.data.tables import Base
 
 context.configure(
     connection=context.config.attributes["connection"],

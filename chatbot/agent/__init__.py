@@ -1,0 +1,1 @@
+"""What answers: the agent, its model and its tools."""

@@ -1,0 +1,1 @@
+"""What is kept: the tables, their migrations, and the functions that read and write them."""

@@ -1,0 +1,1 @@
+"""The model server: what it serves, and what its errors mean."""

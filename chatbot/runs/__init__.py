@@ -1,0 +1,1 @@
+"""Answers in progress: how they run, stream, stop and are taken up again."""

@@ -21,6 +21,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from chatbot.services import Services
+from tests.chat_database import database_password, database_url, drop_database
 from tests.scripted_vllm import MODEL
 
 ROOT = Path(__file__).parent.parent
@@ -31,6 +32,9 @@ def write_files(folder: Path, model: str = MODEL) -> Path:
     (folder / "secrets").mkdir(parents=True, exist_ok=True)
     write_pipelines(folder, model)
     (folder / "secrets" / "session_key").write_text(secrets.token_hex(32) + "\n")
+    password = database_password()
+    if password is not None:
+        (folder / "secrets" / "postgres_password").write_text(password)
     return folder
 
 
@@ -45,7 +49,7 @@ def environment(folder: Path, base_url: str, port: int = 7861, **more: str) -> d
     """The application's environment, with its files and its database in a folder."""
     return {
         "VLLM_BASE_URL": base_url,
-        "DATABASE_URL": f"sqlite:///{folder / 'chat.db'}",
+        "DATABASE_URL": database_url(folder),
         "ARCHI_FILES": str(folder / "files"),
         "ARCHI_PUBLISHED_BIND": "127.0.0.1",
         "ARCHI_LISTEN": f"127.0.0.1:{port}",
@@ -86,6 +90,7 @@ class ChatApplication:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+        drop_database(self.folder)
 
     @property
     def pid(self) -> int:

@@ -10,6 +10,7 @@ from chatbot.data import migrate
 from chatbot.services import Services
 from chatbot.settings import Settings
 from tests.chat_application import Chat, ChatApplication, environment, write_files
+from tests.chat_database import drop_database
 from tests.scripted_vllm import ScriptedVllm
 
 
@@ -41,6 +42,7 @@ def chat_with(tmp_path: Path) -> Iterator[Callable[..., Chat]]:
     yield make
     for parts in made:
         parts.close()
+    drop_database(tmp_path)
 
 
 @pytest.fixture

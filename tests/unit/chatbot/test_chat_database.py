@@ -16,16 +16,18 @@ from chatbot.data.database import Database
 from chatbot.data.tables import EVERYONE, Base, Conversation, Message, Role, Status, User
 from chatbot.failures import Failure
 from tests.chat_application import ROOT
+from tests.chat_database import database_password, database_url, drop_database
 
 HEAD = "0002"
 
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    found = Database(make_url(f"sqlite:///{tmp_path / 'chat.db'}"))
+    found = Database(make_url(database_url(tmp_path)), database_password())
     migrate.upgrade(found)
     yield found
     found.close()
+    drop_database(tmp_path)
 
 
 def test_migrations_make_what_the_tables_say(database: Database) -> None:
@@ -65,6 +67,7 @@ def test_two_processes_may_migrate_at_once(tmp_path: Path) -> None:
         assert output.strip().endswith(HEAD)
 
 
+@pytest.mark.sqlite
 def test_sqlite_runs_in_wal_mode_with_foreign_keys(database: Database) -> None:
     with database.read() as session:
         assert session.execute(text("PRAGMA journal_mode")).scalar_one() == "wal"
@@ -151,7 +154,7 @@ def test_a_title_is_the_first_words_of_the_question(question: str, title: str) -
 
 
 def test_what_was_there_before_accounts_belongs_to_everyone(tmp_path: Path) -> None:
-    found = Database(make_url(f"sqlite:///{tmp_path / 'chat.db'}"))
+    found = Database(make_url(database_url(tmp_path)), database_password())
     migrate.upgrade(found, "0001")
     conversation, message = uuid7().hex, uuid7().hex
     with found.write() as session:
@@ -172,6 +175,7 @@ def test_what_was_there_before_accounts_belongs_to_everyone(tmp_path: Path) -> N
         assert (kept.title, kept.settings) == ("old", {})
         assert [row.content for row in conversations.path(session, kept.id)] == ["Hi"]
     found.close()
+    drop_database(tmp_path)
 
 
 def test_another_accounts_conversation_is_not_found(database: Database) -> None:

@@ -27,6 +27,7 @@ from tests.chat_application import (
     until,
     write_files,
 )
+from tests.chat_database import database_password, database_url
 from tests.scripted_vllm import Script, ScriptedVllm
 
 
@@ -137,10 +138,10 @@ def test_restarts_lose_nothing(tmp_path: Path, vllm: ScriptedVllm) -> None:
             vllm.release()
             assert list(events)[-1][1]["status"] == "complete"
         application.stop()
-    database = Database(make_url(f"sqlite:///{tmp_path / 'chat.db'}"))
-    with database.read() as session:
-        answer = conversations.path(session, UUID(drained))[-1]
-    database.close()
+        database = Database(make_url(database_url(tmp_path)), database_password())
+        with database.read() as session:
+            answer = conversations.path(session, UUID(drained))[-1]
+        database.close()
     assert (answer.status, answer.content) == ("complete", "Hello from the script.")
 
 

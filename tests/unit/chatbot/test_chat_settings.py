@@ -14,8 +14,11 @@ def good(tmp_path: Path) -> dict[str, str]:
     return environment(tmp_path, "http://vllm-server:8000/v1")
 
 
-def test_a_good_environment_is_accepted(good: dict[str, str]) -> None:
-    settings = Settings.from_environment({**good, "ARCHI_LISTEN": "0.0.0.0:7861"})
+def test_a_good_environment_is_accepted(good: dict[str, str], tmp_path: Path) -> None:
+    database = f"sqlite:///{tmp_path / 'chat.db'}"
+    settings = Settings.from_environment(
+        {**good, "ARCHI_LISTEN": "0.0.0.0:7861", "DATABASE_URL": database}
+    )
     assert settings.vllm_base_url == "http://vllm-server:8000/v1"
     assert (settings.listen_host, settings.listen_port) == ("0.0.0.0", 7861)
     assert settings.database.get_backend_name() == "sqlite"

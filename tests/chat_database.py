@@ -1,0 +1,50 @@
+"""Where the chat application's tests keep their data: in SQLite, or in Postgres where one is named.
+
+``tests/e2e/test_postgres.py`` runs all of ``tests/unit/chatbot`` again with these variables set.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+from sqlalchemy import URL, create_engine, make_url, text
+
+SERVER = "ARCHI_TEST_POSTGRES"
+"""``postgresql://USER@HOST:PORT/DATABASE`` of a server on which databases may be made."""
+PASSWORD = "ARCHI_TEST_POSTGRES_PASSWORD"
+
+_made: dict[Path, str] = {}
+
+
+def database_url(folder: Path) -> str:
+    """The address of a folder's own database, without its password; the same one every time."""
+    if SERVER not in os.environ:
+        return f"sqlite:///{folder / 'chat.db'}"
+    if folder not in _made:
+        _made[folder] = f"case_{secrets.token_hex(6)}"
+        _run(f"CREATE DATABASE {_made[folder]}")
+    return make_url(os.environ[SERVER]).set(database=_made[folder]).render_as_string()
+
+
+def database_password() -> str | None:
+    """The password that goes with it; None for SQLite."""
+    return os.environ.get(PASSWORD)
+
+
+def drop_database(folder: Path) -> None:
+    """Remove a folder's database from the server."""
+    name = _made.pop(folder, None)
+    if name is not None:
+        _run(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _run(statement: str) -> None:
+    url: URL = make_url(os.environ[SERVER]).set(
+        drivername="postgresql+psycopg", password=database_password()
+    )
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(statement))
+    engine.dispose()

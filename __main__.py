@@ -9,7 +9,7 @@ from pulumi.runtime.config import (
 )
 
 from archi.images import ImageError
-from archi.settings import SettingsError, from_pulumi
+from archi.settings import SettingsError, from_pulumi, refuse_missing_secrets
 from components.deployment import Deployment, DeploymentArgs
 
 try:
@@ -18,6 +18,12 @@ try:
     settings = from_pulumi(pulumi.get_stack(), config, secret_keys)
     for warning in settings.warnings:
         pulumi.log.warn(warning)
+    # A preview may be made by who has none of the secrets.
+    if pulumi.runtime.is_dry_run():
+        for secret in settings.missing_secrets:
+            pulumi.log.warn(secret.in_stack_file)
+    else:
+        refuse_missing_secrets(settings)
     deployment = Deployment(settings.name, DeploymentArgs(settings))
 except (SettingsError, ImageError) as error:
     raise pulumi.RunError(str(error)) from None

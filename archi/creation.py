@@ -108,6 +108,11 @@ def plan(wish: Wish, host: Host) -> Plan:
     if not vllm:
         del document["services"]["vllm"]
     settings = checked()
+    if missing := settings.missing_secrets:
+        raise SettingsError(
+            [secret.in_env_file.replace("archi:services", "services") for secret in missing],
+            f"{wish.config.name} can't be used:",
+        )
     _refuse_what_cannot_fit(settings, host)
     return Plan(settings, Content(stack_config(document), environment.secrets), tuple(notes))
 

@@ -15,6 +15,9 @@ KNOWN: Mapping[str, str] = {
     "VLLM_API_KEY": "vllm_api_key",
     "POSTGRES_PASSWORD": "postgres_password",
     "SESSION_KEY": "session_key",
+    "OIDC_CLIENT_SECRET": "oidc_client_secret",
+    "TLS_KEY": "tls_key",
+    "METRICS_TOKEN": "metrics_token",
 }
 """Variables that are settings of ours; every other one is a secret of the chat application."""
 

@@ -75,11 +75,12 @@ class Chatbot(pulumi.ComponentResource):
             image=args.image,
             user=f"{render.CHAT_UID}:{render.CHAT_UID}",
             read_only=True,
-            tmpfs={"/tmp": "size=64m"},  # noqa: S108 - the container's own
+            tmpfs={"/tmp": f"size={render.chat_scratch_mib(settings)}m"},  # noqa: S108 - its own
             security_opts=["no-new-privileges:true"],
             volumes=[
                 mount(names.files_volume, render.FILES_PATH, read_only=True),
                 *([mount(names.conversations_volume, "/data")] if embedded else []),
+                *_documents(settings),
             ],
             hosts=_hosts(settings),
             opts=container_options(self, depends_on),
@@ -92,8 +93,19 @@ class Chatbot(pulumi.ComponentResource):
             timeout=_START_TIMEOUT_SECONDS,
             opts=pulumi.ResourceOptions(parent=self),
         )
-        self.url = pulumi.Output.from_input(f"http://localhost:{chatbot.port}")
+        self.url = pulumi.Output.from_input(render.chat_url(settings))
         self.register_outputs({"url": self.url})
+
+
+def _documents(settings: Settings) -> list[docker.ContainerVolumeArgs]:
+    """A folder of the host that agents may search."""
+    if (folder := settings.services.chatbot.documents) is None:
+        return []
+    return [
+        docker.ContainerVolumeArgs(
+            host_path=folder, container_path=str(render.DOCUMENTS_PATH), read_only=True
+        )
+    ]
 
 
 def _hosts(settings: Settings) -> list[docker.ContainerHostArgs] | None:

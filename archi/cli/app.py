@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from archi.cli import config_check
+from archi.cli import config_check, user
 from archi.cli.create import create
 from archi.cli.delete import delete
 from archi.cli.diagnose import diagnose
@@ -50,6 +50,7 @@ for command in (
     app.command(_NAMES.get(command.__name__, command.__name__.replace("_", "-")))(
         explaining(command)
     )
+app.add_typer(user.app, name="user")
 app.add_typer(config_check.app, name="config")
 
 

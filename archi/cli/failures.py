@@ -16,6 +16,7 @@ _OURS: Mapping[str, ExitCode] = {
     "BrokenOff": ExitCode.INTERRUPTED,
     "BuildError": ExitCode.FAILED,
     "Cancelled": ExitCode.INTERRUPTED,
+    "ChatProgramError": ExitCode.FAILED,
     "DeletionError": ExitCode.FAILED,
     "EngineUnavailable": ExitCode.NO_ENGINE,
     "ImageError": ExitCode.FAILED,

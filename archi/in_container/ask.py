@@ -1,11 +1,14 @@
 """One request to vLLM or to the chat application, as the chat container makes it.
 
     ask.py vllm|chat METHOD PATH SECONDS [BODY]
+    ask.py key
 
-Standard library only. Addresses are those of the container's own environment, the API key is read
-here and travels nowhere. Prints one JSON object: {"address", "status", "content_type", "text",
-"first", "cut"}, with ``first`` the seconds until the answer began and ``cut`` why it ended early or
-null; or {"address", "why", "said"} where no answer came.
+Standard library only. Addresses are those of the container's own environment; vLLM's API key is
+read here, one for the chat application is made and revoked here, and neither travels. Prints one
+JSON object: {"address", "status", "content_type", "text", "first", "cut"}, with ``first`` the
+seconds until the answer began and ``cut`` why it ended early or null; or {"address", "why", "said"}
+where no answer came. With ``key``, which makes a key for who asks from elsewhere: {"key"}, or
+{"why", "said"} where there is none to be had.
 """
 
 import http.client
@@ -14,6 +17,7 @@ import os
 import pathlib
 import socket
 import ssl
+import subprocess
 import sys
 import time
 import urllib.error
@@ -21,17 +25,28 @@ import urllib.request
 from typing import Any
 from urllib.parse import urlsplit
 
-KEY_FILE = pathlib.Path(os.environ.get("ARCHI_FILES", "/run/archi")) / "secrets/vllm_api_key"
+SECRETS = pathlib.Path(os.environ.get("ARCHI_FILES", "/run/archi")) / "secrets"
+KEY_FILE = SECRETS / "vllm_api_key"
+REFUSES_KEY = (401, 403)
+LIFETIME = "10m"
 
 
 def address(service: str) -> str:
     if service == "vllm":
         return os.environ["VLLM_BASE_URL"]
     host, port = os.environ["ARCHI_LISTEN"].rsplit(":", 1)
-    return f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}"  # noqa: S104 - compared
+    own = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}.get(host, host)  # noqa: S104 - compared
+    scheme = "https" if (SECRETS / "tls_certificate").exists() else "http"
+    return f"{scheme}://{own}:{port}"
 
 
-def opener(url: str) -> urllib.request.OpenerDirector:
+def opener(service: str, url: str) -> urllib.request.OpenerDirector:
+    if service == "chat":
+        # Its certificate is for the address that people open; in here nobody sits between.
+        trusting = ssl.create_default_context()
+        trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
+        own = urllib.request.HTTPSHandler(context=trusting)
+        return urllib.request.build_opener(urllib.request.ProxyHandler({}), own)
     # As the chat application does: no proxy can reach a name of the deployment's own network.
     host = urlsplit(url).hostname or ""
     if "." not in host or host.startswith("127."):
@@ -42,13 +57,29 @@ def opener(url: str) -> urllib.request.OpenerDirector:
 def ask(
     service: str, url: str, method: str, path: str, seconds: float, body: str
 ) -> "dict[str, Any]":
-    request = urllib.request.Request(url + path, method=method)  # noqa: S310 - the settings say it
+    key = KEY_FILE.read_text().strip() if service == "vllm" and KEY_FILE.exists() else None
+    answer = send(service, url + path, method, seconds, body, key)
+    if service != "chat" or answer.get("status") not in REFUSES_KEY:
+        return answer
+    made = chat_key()
+    if "key" not in made:
+        return made
+    try:
+        return {**send(service, url + path, method, seconds, body, made["key"]), "key_sent": True}
+    finally:
+        chatbot("key", "revoke", made["key"])
+
+
+def send(
+    service: str, url: str, method: str, seconds: float, body: str, key: "str | None"
+) -> "dict[str, Any]":
+    request = urllib.request.Request(url, method=method)  # noqa: S310 - the settings say it
     request.add_header("Content-Type", "application/json")
-    if service == "vllm" and KEY_FILE.exists():
-        request.add_header("Authorization", f"Bearer {KEY_FILE.read_text().strip()}")
+    if key:
+        request.add_header("Authorization", f"Bearer {key}")
     begin = time.monotonic()
     try:
-        with opener(request.full_url).open(
+        with opener(service, url).open(
             request, data=body.encode() or None, timeout=seconds
         ) as answer:
             return read(answer, answer.status, begin, seconds)
@@ -58,6 +89,34 @@ def ask(
         return {"why": why(error.reason), "said": str(error.reason)}
     except (OSError, http.client.HTTPException) as error:
         return {"why": why(error), "said": f"{type(error).__name__}: {error}"}
+
+
+def chat_key() -> "dict[str, str]":
+    """A key for a few minutes; of an account where people log in: an admin's if there is one."""
+    create = ("key", "create", "smoke", "--expires", LIFETIME)
+    made = chatbot(*create)
+    if made.returncode != 0:
+        listed = chatbot("user", "list")
+        owner = somebody(listed.stdout)
+        if owner is None and listed.returncode == 0:
+            return {"why": "no-account", "said": "nobody has an account yet"}
+        made = chatbot(*create, "--user", owner) if owner else made
+    if made.returncode != 0:
+        lines = made.stderr.strip().splitlines()
+        return {"why": "no-key", "said": lines[-1] if lines else f"exit code {made.returncode}"}
+    return {"key": made.stdout.strip().splitlines()[-1]}
+
+
+def somebody(listing: str) -> "str | None":
+    """An account that may ask, from rows of name, role, state and more, with tabs between."""
+    rows = [row.split("\t") for row in listing.splitlines() if row.count("\t") >= 2]
+    active = [row for row in rows if row[2] == "active"]
+    return min(active, key=lambda row: row[1] != "admin")[0] if active else None
+
+
+def chatbot(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "chatbot", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 def read(
@@ -98,8 +157,13 @@ def why(reason: object) -> str:
     return "refused" if isinstance(reason, ConnectionRefusedError) else "broken"
 
 
-if __name__ == "__main__":
+def main() -> "dict[str, Any]":
+    if sys.argv[1:] == ["key"]:
+        return chat_key()
     service, method, path, seconds, *body = sys.argv[1:]
     url = address(service).rstrip("/")
-    answer = ask(service, url, method, path, float(seconds), "".join(body))
-    print(json.dumps({"address": url, **answer}))
+    return {"address": url, **ask(service, url, method, path, float(seconds), "".join(body))}
+
+
+if __name__ == "__main__":
+    print(json.dumps(main()))

@@ -7,6 +7,8 @@ from archi.render.chat import (
     chat_environment,
     chat_health_check,
     chat_readiness_command,
+    chat_scratch_mib,
+    chat_url,
     vllm_base_url,
 )
 from archi.render.files import (
@@ -27,6 +29,7 @@ from archi.render.health import HealthCheck, go_duration
 from archi.render.places import (
     CHAT_PORT,
     CHAT_UID,
+    DOCUMENTS_PATH,
     FILES_PATH,
     LOOPBACK,
     MODELS_PATH,
@@ -66,6 +69,7 @@ __all__ = [
     "API_KEY",
     "CHAT_PORT",
     "CHAT_UID",
+    "DOCUMENTS_PATH",
     "FILES_PATH",
     "FILL",
     "LOOPBACK",
@@ -89,6 +93,8 @@ __all__ = [
     "chat_health_check",
     "chat_port",
     "chat_readiness_command",
+    "chat_scratch_mib",
+    "chat_url",
     "database_url",
     "files",
     "filled_files",

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from archi.render.places import CHAT_UID, FILES_PATH, POSTGRES_UID, VLLM_UID
 from archi.render.vllm import VLLM_CONFIG, template_file
 from archi.settings import Settings
+from archi.settings.agent_files import read as read_agents
+from archi.settings.types import VLLM
 
 _ARCHI = Path(__file__).parent.parent
 _IN_CONTAINER = _ARCHI / "in_container"
@@ -19,6 +23,10 @@ _TEMPLATES = _ARCHI.parent / "images" / "templates"
 API_KEY = "secrets/vllm_api_key"
 SESSION_KEY = "secrets/session_key"
 POSTGRES_PASSWORD = "secrets/postgres_password"  # noqa: S105 - a path
+OIDC_CLIENT_SECRET = "secrets/oidc_client_secret"  # noqa: S105 - a path
+TLS_CERTIFICATE = "secrets/tls_certificate"
+TLS_KEY = "secrets/tls_key"
+METRICS_TOKEN = "secrets/metrics_token"  # noqa: S105 - a path
 """Paths of secrets below ``/run/archi``."""
 
 
@@ -78,6 +86,11 @@ FILL = "@secret@"
 def files(settings: Settings) -> list[File]:
     """The deployment's files that hold no secret, by path."""
     wanted = [File("pipelines.yaml", _pipelines(settings))]
+    if "chatbot" in settings.deployed:
+        chatbot = settings.services.chatbot
+        wanted += [File(f"agents/{one.name}", one.content) for one in read_agents(chatbot.agents)]
+        if chatbot.mcp_servers:
+            wanted.append(File("mcp.yaml", _mcp_servers(settings)))
     if "vllm-server" in settings.deployed:
         wanted += [_script("vllm_health.py"), *_templates(settings)]
     if "postgres" in settings.deployed:
@@ -95,11 +108,7 @@ def secret_files(settings: Settings) -> list[SecretFile]:
         return None if secret is None else str(secret.get_secret_value())
 
     if "chatbot" in deployed:
-        wanted.append(SecretFile(SESSION_KEY, CHAT_UID, CHAT_UID, value("session_key")))
-        wanted += [
-            SecretFile(f"secrets/env/{name}", CHAT_UID, CHAT_UID, secret.get_secret_value())
-            for name, secret in settings.env_secrets.items()
-        ]
+        wanted += _chat_secrets(settings, value)
     if "postgres" in deployed:
         password = value("postgres_password")
         wanted.append(SecretFile(POSTGRES_PASSWORD, POSTGRES_UID, CHAT_UID, password))
@@ -107,6 +116,24 @@ def secret_files(settings: Settings) -> list[SecretFile]:
     if settings.vllm_api_key or (settings.api_key_required and "vllm-server" in deployed):
         wanted.append(SecretFile(API_KEY, VLLM_UID, CHAT_UID, value("vllm_api_key")))
     return sorted(wanted, key=lambda secret: secret.path)
+
+
+def _chat_secrets(settings: Settings, value: Callable[[str], str | None]) -> Iterator[SecretFile]:
+    """Those that only the chat application reads."""
+    chatbot = settings.services.chatbot
+    found = {SESSION_KEY: value("session_key")}
+    if chatbot.auth.mode == "oidc" and (known := value("oidc_client_secret")):
+        found[OIDC_CLIENT_SECRET] = known
+    if chatbot.tls_certificate and (key := value("tls_key")):
+        # Public, and still among these: a new one is taken up as a new key is.
+        found[TLS_CERTIFICATE] = Path(chatbot.tls_certificate).read_text()
+        found[TLS_KEY] = key
+    if chatbot.metrics == "token":
+        found[METRICS_TOKEN] = value("metrics_token")
+    for name, secret in settings.env_secrets.items():
+        found[f"secrets/{name}"] = secret.get_secret_value()
+    for path, content in found.items():
+        yield SecretFile(path, CHAT_UID, CHAT_UID, content)
 
 
 def filled_files(settings: Settings) -> list[FilledFile]:
@@ -154,10 +181,40 @@ def _templates(settings: Settings) -> list[File]:
 
 
 def _pipelines(settings: Settings) -> str:
-    reference = f"vllm/{settings.served_model}"
     agents = {
-        agent: dict.fromkeys({**pipeline.models.required, **pipeline.models.optional}, reference)
+        agent: {
+            name: f"{VLLM}/{settings.served_model}" if model.provider == VLLM else str(model)
+            for name, model in {**pipeline.models.required, **pipeline.models.optional}.items()
+        }
         for agent, pipeline in settings.pipeline_map.items()
     }
-    content = {"model": settings.served_model, "pipelines": agents}
+    content: dict[str, Any] = {"model": settings.served_model, "pipelines": agents}
+    if providers := settings.services.chatbot.providers:
+        content["providers"] = {
+            name: _without_none(
+                base_url=provider.base_url,
+                api_key_secret=provider.api_key,
+                max_tokens_field=provider.max_tokens_field,
+            )
+            for name, provider in providers.items()
+        }
     return yaml.safe_dump(content, sort_keys=True)
+
+
+def _mcp_servers(settings: Settings) -> str:
+    servers = {
+        name: _without_none(
+            **server.model_dump(exclude={"transport"}, exclude_defaults=True),
+            transport=server.transport,
+        )
+        for name, server in settings.services.chatbot.mcp_servers.items()
+    }
+    return yaml.safe_dump({"servers": servers}, sort_keys=True, allow_unicode=True)
+
+
+def _without_none(**values: Any) -> dict[str, Any]:  # noqa: ANN401 - YAML
+    return {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in values.items()
+        if value is not None
+    }

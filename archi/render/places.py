@@ -12,6 +12,9 @@ MODELS_PATH = PurePosixPath("/models")
 WEIGHTS_FOLDER_PATH = PurePosixPath("/weights")
 """Where containers see a folder of the host that holds the weights."""
 
+DOCUMENTS_PATH = PurePosixPath("/documents")
+"""Where the chat container sees a folder of the host that its agents may search."""
+
 FILES_PATH = PurePosixPath("/run/archi")
 """Where containers see their deployment's small files, read-only."""
 

@@ -1,9 +1,16 @@
 """What may be said about a deployment: the typed settings of one stack file."""
 
+from archi.settings.chatbot import ChatbotSettings
 from archi.settings.errors import SECRET_KEYS, SettingsError
-from archi.settings.load import from_config_file, from_mapping, from_pulumi, from_yaml
+from archi.settings.load import (
+    from_config_file,
+    from_mapping,
+    from_pulumi,
+    from_yaml,
+    refuse_missing_secrets,
+)
 from archi.settings.model import Settings
-from archi.settings.services import ChatbotSettings, PostgresSettings, Services
+from archi.settings.services import PostgresSettings, Services
 from archi.settings.types import GpuIds, ModelId
 from archi.settings.vllm import VllmSettings
 
@@ -21,4 +28,5 @@ __all__ = [
     "from_mapping",
     "from_pulumi",
     "from_yaml",
+    "refuse_missing_secrets",
 ]

@@ -51,18 +51,60 @@ def parse_hub_url(value: str) -> str:
 HubUrl = Annotated[str, text(parse_hub_url)]
 
 
+def parse_server_url(value: str) -> str:
+    """The address of a service elsewhere, without a slash at its end."""
+    _without_credentials(value, _split(value), "a secret belongs in archi:env_secrets")
+    return value.rstrip("/")
+
+
+ServerUrl = Annotated[str, text(parse_server_url)]
+
+
+def parse_provider_url(value: str) -> str:
+    """The address below which an OpenAI-compatible server has ``/chat/completions``."""
+    _without_credentials(value, _split(value), "its key is a secret that api_key names")
+    return value.rstrip("/")
+
+
+ProviderUrl = Annotated[str, text(parse_provider_url)]
+
+
+def parse_public_url(value: str) -> str:
+    """The address that people open, without a path: the chat is at its root."""
+    parts = _split(value)
+    _without_credentials(value, parts, "people log in on the page")
+    if parts.path not in ("", "/"):
+        raise ValueError(
+            f"the chat is at the root of its address; write {parts.scheme}://{parts.netloc}"[:200]
+        )
+    return f"{parts.scheme}://{parts.netloc}".lower()
+
+
+PublicUrl = Annotated[str, text(parse_public_url)]
+
+
 def parse_ip_address(value: str) -> str:
-    """An address of the host; only loopback ones for now: the chat has no login."""
+    """An address of the host."""
     try:
-        address = ipaddress.ip_address(value)
+        ipaddress.ip_address(value)
     except ValueError:
         raise ValueError("an IP address of this host is wanted, such as 127.0.0.1") from None
-    if not address.is_loopback:
-        raise ValueError(
-            "other machines could reach the chat, which has no login yet; leave it at 127.0.0.1 "
-            "and reach it from elsewhere by `ssh -L 7861:localhost:7861 THIS-HOST`"
-        )
+    if "%" in value:
+        raise ValueError("an address without a zone is wanted, such as ::1")
     return value
 
 
 IpAddress = Annotated[str, text(parse_ip_address)]
+
+
+def is_loopback(address: str) -> bool:
+    """Whether only this machine reaches an address, which is an IP address or a host's name."""
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return address == "localhost" or address.endswith(".localhost")
+
+
+def is_unspecified(address: str) -> bool:
+    """Whether an IP address stands for all of a machine's."""
+    return ipaddress.ip_address(address).is_unspecified

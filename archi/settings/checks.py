@@ -48,3 +48,8 @@ def shown(value: object, limit: int = 80) -> str:
             text = f"a {type(value).__name__}"
     text = _CREDENTIALS.sub("//…@", SECRET_VALUE.sub("…", text))
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
+def size(mib: int) -> str:
+    """Memory in MiB as a stack file writes it: ``512m``, ``8g``."""
+    return f"{mib // 1024}g" if mib % 1024 == 0 else f"{mib}m"

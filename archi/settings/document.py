@@ -188,6 +188,8 @@ def _type(field: FieldInfo) -> str:
 
 
 def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "needed"
     default = field.get_default(call_default_factory=True)
     if default is None or default in ((), {}) or isinstance(default, BaseModel):
         shown = str(default) if isinstance(default, BaseModel) and "root" in dir(default) else ""
@@ -195,7 +197,9 @@ def _default(field: FieldInfo) -> str:
     if "parse_memory" in repr(field.metadata):
         return f"`{default // 1024}g`" if default % 1024 == 0 else f"`{default}m`"
     if "parse_duration" in repr(field.metadata):
-        return f"`{default // 60}m`"
+        return f"`{default // 60}m`" if default % 60 == 0 else f"`{default}s`"
+    if isinstance(default, tuple):
+        return f"`[{', '.join(map(str, default))}]`"
     return f"`{yaml.safe_dump(default).splitlines()[0]}`"
 
 

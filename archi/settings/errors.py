@@ -13,7 +13,16 @@ from pydantic_core import ErrorDetails
 from archi.settings.checks import SECRET_VALUE, Unshown, shown
 from archi.settings.rules import Inconsistent
 
-SECRET_KEYS = ("hf_token", "vllm_api_key", "postgres_password", "session_key", "env_secrets")
+SECRET_KEYS = (
+    "hf_token",
+    "vllm_api_key",
+    "postgres_password",
+    "session_key",
+    "oidc_client_secret",
+    "tls_key",
+    "metrics_token",
+    "env_secrets",
+)
 """Settings that are secrets: their values are never shown."""
 
 

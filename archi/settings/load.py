@@ -91,6 +91,17 @@ def from_pulumi(
     return settings
 
 
+def refuse_missing_secrets(settings: Settings) -> None:
+    """Refuse settings that speak of secrets which the stack file does not have.
+
+    Raises:
+        SettingsError: naming each, and who speaks of it.
+
+    """
+    if missing := settings.missing_secrets:
+        raise SettingsError([secret.in_stack_file for secret in missing])
+
+
 def from_config_file(name: str, path: Path, secrets: Mapping[str, Any] | None = None) -> Settings:
     """Settings from a ``config.yaml`` as the seed's page has it.
 
@@ -156,6 +167,9 @@ _ENV_NAMES = {
     "vllm_api_key": "VLLM_API_KEY",
     "postgres_password": "POSTGRES_PASSWORD",
     "session_key": "SESSION_KEY",
+    "oidc_client_secret": "OIDC_CLIENT_SECRET",
+    "tls_key": "TLS_KEY",
+    "metrics_token": "METRICS_TOKEN",
     "env_secrets": "its own name",
 }
 

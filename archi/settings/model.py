@@ -7,16 +7,18 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, SecretStr, model_validator
 
 from archi.models import lookup
-from archi.settings import rules
+from archi.settings import chat_rules, rules
 from archi.settings.addresses import HubUrl
 from archi.settings.base import Section
-from archi.settings.secrets import ApiKey, Password, SessionKey
+from archi.settings.secrets import ApiKey, ClientSecret, Password, SessionKey, TlsKey
 from archi.settings.services import Services
 from archi.settings.types import (
+    VLLM,
     DeploymentName,
     GpuIds,
     ImageReference,
     ModelReference,
+    NamedModel,
     RegistryName,
     ServiceName,
     VariableName,
@@ -26,12 +28,12 @@ SEED_DEFAULT_MODEL = "Qwen/Qwen2.5-7B-Instruct-1M"
 
 
 class PipelineModels(Section):
-    """The models that one agent names: any key, ``vllm/<Hugging Face id>``."""
+    """The models that one agent names: any key, ``vllm/<Hugging Face id>`` or a provider's."""
 
-    required: dict[str, ModelReference] = Field(
+    required: dict[str, NamedModel] = Field(
         default_factory=dict, description="What the agent can't do without."
     )
-    optional: dict[str, ModelReference] = Field(
+    optional: dict[str, NamedModel] = Field(
         default_factory=dict, description="What it uses where it is there."
     )
 
@@ -63,7 +65,8 @@ class Settings(Section):
     )
     pipeline_map: dict[str, Pipeline] = Field(
         default_factory=dict,
-        description="The agents and the models that they name, each as `vllm/<Hugging Face id>`.",
+        description="The agents and the models that they name, each as `vllm/<Hugging Face id>`, "
+        "`openai/<model>`, or with another of `services.chatbot.providers`.",
         examples=[
             {"CMSCompOpsAgent": {"models": {"required": {"agent_model": "vllm/Qwen/Qwen3-8B"}}}}
         ],
@@ -120,22 +123,41 @@ class Settings(Section):
         description="Key that signs cookies, at least 32 characters; unset: one is made and kept.",
         examples=["a long random text"],
     )
+    oidc_client_secret: ClientSecret | None = Field(
+        None,
+        description="What the OpenID Connect provider knows this application by: "
+        "`services.chatbot.auth.oidc`.",
+        examples=["a long random text"],
+    )
+    tls_key: TlsKey | None = Field(
+        None,
+        description="Private key of `services.chatbot.tls_certificate`, in PEM form, without a "
+        "passphrase.",
+        examples=["a PEM file's text"],
+    )
+    metrics_token: ApiKey | None = Field(
+        None,
+        description="Who sends it may read `/metrics`, with `services.chatbot.metrics: token`; "
+        "unset: one is made and kept.",
+        examples=["a long random text"],
+    )
     env_secrets: dict[VariableName, SecretStr] = Field(
         default_factory=dict,
         description="Further secrets for the chat application, each a file "
-        "`/run/archi/secrets/env/<name>`.",
+        "`/run/archi/secrets/<name>`.",
         examples=[{"SEARCH_TOKEN": "a token"}],
     )
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if problems := [problem for rule in rules.RULES for problem in rule(self)]:
+        every = (*rules.RULES, *chat_rules.RULES)
+        if problems := [problem for rule in every for problem in rule(self)]:
             raise rules.Inconsistent(problems)
         return self
 
     @property
-    def named_models(self) -> dict[str, str]:
-        """Place below ``pipeline_map`` to the model that is named there."""
+    def references(self) -> dict[str, ModelReference]:
+        """Place below ``pipeline_map`` to the model that is named there, with its provider."""
         return {
             f"{agent}.models.{kind}.{name}": model
             for agent, pipeline in self.pipeline_map.items()
@@ -144,9 +166,24 @@ class Settings(Section):
         }
 
     @property
+    def named_models(self) -> dict[str, str]:
+        """Place below ``pipeline_map`` to the model of vLLM that is named there."""
+        return {
+            place: reference.model
+            for place, reference in self.references.items()
+            if reference.provider == VLLM
+        }
+
+    @property
+    def missing_secrets(self) -> tuple[chat_rules.MissingSecret, ...]:
+        """Secrets that the other settings speak of and that are not set."""
+        return tuple(chat_rules.missing_secrets(self))
+
+    @property
     def warnings(self) -> list[str]:
         """What can be meant, but most likely is not."""
-        return [warning for rule in rules.WARNINGS for warning in rule(self)]
+        every = (*rules.WARNINGS, *chat_rules.WARNINGS)
+        return [warning for rule in every for warning in rule(self)]
 
     @property
     def model(self) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from archi.models import attention_heads, largest_tensor_parallel_size, quantization_of, reads
-from archi.settings.checks import shown
+from archi.settings.checks import shown, size
 from archi.vllm_registry import (
     KV_CACHE_DTYPES,
     QUANTIZATION_METHODS,
@@ -247,27 +247,32 @@ def memory(settings: Settings) -> Iterator[str]:
     # Measured: vLLM 0.32.0 with SmolLM2 on a CPU takes 3 GiB beside its KV cache.
     least_vllm = (cache + 3) * 1024 if on_cpu else 2048
     reason = f"{cache}g for the KV cache and 3g for vLLM itself" if on_cpu else "vLLM itself"
+    # Measured: a worker takes 150 MiB before it has answered anything.
+    workers = services.chatbot.workers
+    least_chat = 128 + 192 * workers
     rows = (
         ("vllm", "vllm-server", services.vllm.memory, least_vllm, reason),
-        ("chatbot", "chatbot", services.chatbot.memory, 256, "the application"),
+        ("chatbot", "chatbot", services.chatbot.memory, least_chat, f"{workers} workers"),
         ("postgres", "postgres", services.postgres.memory, 128, "the server"),
     )
     for key, service, given, least, why in rows:
         if service in deployed and given is not None and given < least:
-            mend = f"Give it {_size(least)} or more."
+            mend = f"Give it {size(least)} or more."
             if key == "vllm" and on_cpu:
-                mend = f"Give it {_size(least)} or more, or lower cpu_kv_cache_gib."
-            yield f"archi:services.{key}.memory: {_size(given)} is too little for {why}. {mend}"
+                mend = f"Give it {size(least)} or more, or lower cpu_kv_cache_gib."
+            if key == "chatbot":
+                mend = f"Give it {size(least)} or more, or lower workers."
+            yield f"archi:services.{key}.memory: {size(given)} is too little for {why}. {mend}"
     shared = services.vllm.shm_size
     # vLLM warns below 1 GB; the ring of tensor parallelism alone takes 160 MiB.
     least = 1024 if settings.tensor_parallel_size > 1 else 64
     if shared is not None and shared < least:
         yield (
-            f"{_VLLM}.shm_size: {_size(shared)} is too little for the shared memory of "
-            f"{settings.tensor_parallel_size} GPUs. Give it {_size(least)} or more, or leave it "
+            f"{_VLLM}.shm_size: {size(shared)} is too little for the shared memory of "
+            f"{settings.tensor_parallel_size} GPUs. Give it {size(least)} or more, or leave it "
             "out to use the host's."
             if least > 64
-            else f"{_VLLM}.shm_size: {_size(shared)} is less than Docker gives by itself. Give it "
+            else f"{_VLLM}.shm_size: {size(shared)} is less than Docker gives by itself. Give it "
             "64m or more, or leave it out to use the host's."
         )
 
@@ -356,10 +361,6 @@ WARNINGS: tuple[Rule, ...] = (without_effect, idle_gpus, unchecked_parsers, movi
 def _nearest(value: str, known: frozenset[str]) -> str:
     near = difflib.get_close_matches(value[:64], sorted(known), n=1, cutoff=0.6)
     return f"Did you mean {near[0]}?" if near else f"Known: {', '.join(sorted(known))}."
-
-
-def _size(mib: int) -> str:
-    return f"{mib // 1024}g" if mib % 1024 == 0 else f"{mib}m"
 
 
 def _yaml(value: bool) -> str:

@@ -8,6 +8,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, SecretStr
 
+from archi.settings import certificate
+
 SECRET_NAME = re.compile(
     r"(^|_)(TOKEN|KEY|PASSWORD|PASSWD|SECRET|CREDENTIALS?)(_|$)", re.IGNORECASE
 )
@@ -52,6 +54,26 @@ Password = Annotated[
             None
             if text and text.isprintable() and len(text.encode(errors="replace")) <= 512
             else "it has to be one line of printable characters, 512 bytes at most"
+        )
+    ),
+]
+ClientSecret = Annotated[
+    SecretStr,
+    _secret(
+        lambda text: (
+            None
+            if re.fullmatch(r"[ -~]{1,512}", text)
+            else "it has to be one line of letters, digits and signs, 512 at most"
+        )
+    ),
+]
+TlsKey = Annotated[
+    SecretStr,
+    _secret(
+        lambda pem: (
+            None
+            if certificate.key_readable(pem)
+            else "a private key in PEM form is wanted, without a passphrase"
         )
     ),
 ]

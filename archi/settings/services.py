@@ -2,38 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
-
 from pydantic import Field
 
-from archi.settings.addresses import IpAddress
 from archi.settings.base import Section
+from archi.settings.chatbot import ChatbotSettings
 from archi.settings.types import ImageReference, Memory, Port
 from archi.settings.vllm import VllmSettings
-
-LOOPBACK = "127.0.0.1"
-
-
-class ChatbotSettings(Section):
-    """``services.chatbot``: the chat application."""
-
-    port: Port = Field(7861, description="Port on the host.", examples=[7862])
-    bind: IpAddress = Field(
-        LOOPBACK,
-        description="Address of the host on which the port is reached. Only loopback addresses: "
-        "the chat has no login yet.",
-        examples=["127.0.0.1"],
-    )
-    database: Literal["postgres", "sqlite"] = Field(
-        "postgres",
-        description="Where conversations are kept: `postgres`, a server of their own; `sqlite`, a "
-        "file on a volume.",
-        examples=["sqlite"],
-    )
-    max_streams: Annotated[int, Field(ge=1, le=512)] = Field(
-        32, description="Answers that may be in progress at once.", examples=[64]
-    )
-    memory: Memory = Field(1024, description="Memory limit of the container.", examples=["2g"])
 
 
 class PostgresSettings(Section):

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, RootModel, model_validator
 
 from archi import project
-from archi.settings.checks import pattern, shown, text
+from archi.settings import certificate
+from archi.settings.checks import SECRET_VALUE, Unshown, pattern, shown, text
 
 ServiceName = Literal["chatbot", "vllm-server", "postgres"]
 
@@ -53,25 +55,43 @@ def parse_model_id(value: Any) -> str:  # noqa: ANN401 - whatever the stack file
 
 ModelId = Annotated[str, BeforeValidator(parse_model_id)]
 
-_VLLM_PREFIX = "vllm/"
+VLLM = "vllm"
+"""The provider of the model served here."""
 
 
-def parse_model_reference(value: Any) -> str:  # noqa: ANN401 - whatever the stack file holds
-    """A model reference of a pipeline, ``vllm/<Hugging Face id>``; gives the bare id.
+@dataclass(frozen=True)
+class ModelReference:
+    """A model that a pipeline names: ``vllm/<Hugging Face id>``, or ``<provider>/<model>``."""
+
+    provider: str
+    model: str
+
+    def __str__(self) -> str:
+        return f"{self.provider}/{self.model}"
+
+
+_REFERENCE = re.compile(r"[!-~]{1,256}")
+
+
+def parse_model_reference(value: Any) -> ModelReference:  # noqa: ANN401 - whatever the file holds
+    """A model reference of a pipeline. Whether there is such a provider is a rule's to say.
 
     Raises:
-        ValueError: for another provider, or an id that :func:`parse_model_id` refuses.
+        ValueError: no provider is named, or vLLM's model has an id that :func:`parse_model_id`
+            refuses.
 
     """
-    if not isinstance(value, str) or not value.startswith(_VLLM_PREFIX):
-        raise ValueError(
-            "no known provider; write vllm/<Hugging Face id>, such as vllm/Qwen/Qwen3-8B"
-        )
-    return parse_model_id(value.removeprefix(_VLLM_PREFIX))
+    if isinstance(value, ModelReference):
+        return value
+    provider, slash, model = value.partition("/") if isinstance(value, str) else ("", "", "")
+    if not slash or not provider or not model or not _REFERENCE.fullmatch(value):
+        raise ValueError(NO_PROVIDER)
+    return ModelReference(provider, parse_model_id(model) if provider == VLLM else model)
 
 
-ModelReference = Annotated[str, BeforeValidator(parse_model_reference)]
-"""A model that a pipeline names, without its ``vllm/`` prefix."""
+NO_PROVIDER = "no known provider; write vllm/<Hugging Face id>, such as vllm/Qwen/Qwen3-8B"
+
+NamedModel = Annotated[ModelReference, BeforeValidator(parse_model_reference)]
 
 
 def parse_deployment_name(value: str) -> str:
@@ -237,6 +257,116 @@ def parse_chat_template(value: str) -> str:
 
 
 ChatTemplate = Annotated[str, text(parse_chat_template)]
+
+
+def parse_agents_folder(value: str) -> str:
+    """A folder of agents, made absolute; relative ones begin at the project's folder."""
+    path = _in_project(value)
+    try:
+        there = path.is_dir()
+    except OSError:  # too long a name, or a folder that may not be read
+        there = False
+    if not there:
+        raise ValueError("there is no such folder; the path begins at the project")
+    return str(path)
+
+
+AgentsFolder = Annotated[str, text(parse_agents_folder)]
+
+
+def parse_certificate_file(value: str) -> str:
+    """A PEM file, made absolute; relative ones begin at the project's folder."""
+    path = _in_project(value)
+    try:
+        content = path.read_text(encoding="ascii") if path.is_file() else ""
+    except (OSError, ValueError):
+        content = ""
+    if "PRIVATE KEY-----" in content:
+        raise ValueError("there is a private key in it; that belongs in the secret archi:tls_key")
+    if not certificate.readable(content):
+        raise ValueError(
+            "there is no such file, or no certificate in PEM form in it; the path begins at the "
+            "project"
+        )
+    return str(path)
+
+
+CertificateFile = Annotated[str, text(parse_certificate_file)]
+
+
+def _in_project(value: str) -> Path:
+    if "\x00" in value:
+        raise ValueError("a path has no NUL character in it")
+    path = Path(value)
+    return path if path.is_absolute() else project.find_root(Path.cwd()) / path
+
+
+_LONGEST_WORD = 256
+
+
+def parse_word(value: str) -> str:
+    """A name or a word that something else gives its meaning."""
+    if not value or value != value.strip() or not value.isprintable():
+        raise ValueError("one line of printable characters is wanted, without spaces around it")
+    if len(value) > _LONGEST_WORD:
+        raise ValueError(f"it has at most {_LONGEST_WORD} characters")
+    return value
+
+
+Word = Annotated[str, text(parse_word)]
+
+GroupName = Annotated[
+    str, pattern(r"[^,\x00-\x1f\x7f]{1,256}", "a group's name is one line without a comma")
+]
+"""A group of an OpenID Connect provider."""
+
+ScopeName = Annotated[
+    str,
+    pattern(r"[!#-\[\]-~]{1,128}", "a scope is a word, such as groups"),  # RFC 6749, 3.3
+]
+
+DomainName = Annotated[
+    str,
+    pattern(
+        r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)+",
+        "a domain is written like example.org",
+    ),
+]
+
+_SHORT_NAME = r"[a-z][a-z0-9_-]{0,39}"
+ServerName = Annotated[
+    str,
+    pattern(
+        _SHORT_NAME, "a server's name is made of a-z, 0-9, '-' and '_', and begins with a letter"
+    ),
+]
+ProviderName = Annotated[
+    str,
+    pattern(
+        _SHORT_NAME, "a provider's name is made of a-z, 0-9, '-' and '_', and begins with a letter"
+    ),
+]
+ToolName = Annotated[
+    str,
+    pattern(r"[A-Za-z0-9_.-]{1,128}", "a tool's name is made of letters, digits, '-', '_' and '.'"),
+]
+HeaderName = Annotated[
+    str, pattern(r"[A-Za-z0-9-]{1,64}", "a header's name is made of letters, digits and '-'")
+]
+
+
+def parse_header_value(value: str) -> str:
+    """A header's value, in which ``${NAME}`` stands for a secret."""
+    if not re.fullmatch(r"[ -~]{1,512}", value):
+        raise Unshown("a header's value is one line of letters, digits and signs")
+    if SECRET_VALUE.search(value):
+        raise Unshown(
+            "this looks like a secret; put it into archi:env_secrets and write ${ITS_NAME} here"
+        )
+    return value
+
+
+HeaderValue = Annotated[str, text(parse_header_value)]
 
 UlimitName = Literal[
     "core",

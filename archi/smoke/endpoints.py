@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from archi import project, pulumi_cli
 from archi.cli.exit_codes import ExitCode
 from archi.names import LABEL_DEPLOYMENT, LABEL_ROLE
+from archi.smoke.chat_key import ChatKey
 from archi.smoke.transport import NoReply, NoWay, Why
 
 if TYPE_CHECKING:
@@ -45,7 +46,8 @@ class Endpoints:
         vllm_url: ends in ``/v1``; None where vLLM is not published.
         model: as clients name it.
         vllm_key: gives the API key when vLLM asks for one, None where there is none to be had.
-        chat_key: likewise for the chat application.
+        chat_key: likewise for the chat application; raises `NoKey` where it says why there is none.
+        close: takes back what the test was given: its key.
         execute: runs a command in the chat container and gives its output; raises `NoWay`
             where that can't be.
         deployment: its name.
@@ -59,6 +61,7 @@ class Endpoints:
     model: str
     vllm_key: Callable[[], str | None] = field(default=lambda: None, repr=False)
     chat_key: Callable[[], str | None] = field(default=lambda: None, repr=False)
+    close: Callable[[], None] = field(default=lambda: None, repr=False)
     execute: Callable[[Sequence[str]], str] | None = None
     deployment: str = ""
     provider: str = PROVIDERS[0]
@@ -94,13 +97,17 @@ def of_deployment(name: str, environment: Mapping[str, str] = os.environ) -> End
         outputs, docker_host = _stack(name)
     at = vllm_url or outputs.get("vllm_url")
     own = at is not None and _is_own(at, outputs.get("vllm_url"))
+    chat_at = chat_url or outputs.get("chat_url")
+    own_chat = chat_at is not None and _is_own(chat_at, outputs.get("chat_url"))
+    made = ChatKey(lambda command: _in_chat_container(name, command))
     found = Endpoints(
-        chat_url=chat_url or outputs.get("chat_url"),
+        chat_url=chat_at,
         vllm_url=at,
         model=model or outputs.get("model") or "",
         vllm_key=lambda: vllm_key or (_api_key(name) if own else None),
-        chat_key=lambda: chat_key,
-        execute=lambda command: _in_chat_container(name, command),
+        chat_key=lambda: chat_key or (made.get() if own_chat else None),
+        close=made.revoke,
+        execute=made.execute,
         deployment=name,
         provider=provider,
         given=frozenset(one for one in environment if one.startswith("SMOKE_")),

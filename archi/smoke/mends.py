@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from archi.names import Names
 from archi.smoke.endpoints import Endpoints
-from archi.smoke.transport import NoReply, Reply, Request, Why
+from archi.smoke.transport import NoKey, NoReply, Reply, Request, Why
 
 _NO_REPLY = {
     Why.REFUSED: "nothing listens there",
@@ -110,11 +110,19 @@ def refused(side: Side, request: Request, reply: Reply, error: dict[str, Any]) -
     return said, _where(side) if request.path == "/healthz" else _look(side)
 
 
+def no_key(side: Side, request: Request, none: NoKey) -> tuple[str, str]:
+    """What to say where the chat application wants a key and gives none, and the mend."""
+    said = f"{side.address}{request.path} asks for an API key, and {none}"
+    if none.nobody:
+        return said, f"`archi user add PERSON -n {side.endpoints.deployment} --admin`."
+    return said, f"SMOKE_CHAT_API_KEY=… in the environment. {_look(side)}"
+
+
 def key(side: Side, request: Request, reply: Reply) -> tuple[str, str]:
     """What to say where the server wants a key, or another one, and the mend."""
     url = side.address + request.path
     variable = {"vllm": "SMOKE_VLLM_API_KEY", "chat": "SMOKE_CHAT_API_KEY"}[side.service]
-    if side.inside:
+    if side.inside and side.service == "vllm":
         return (
             f"{url} does not take the deployment's API key",
             "`pulumi config set --secret archi:vllm_api_key`, then `pulumi up`.",

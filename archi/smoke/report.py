@@ -40,6 +40,7 @@ class Check:
         detail: what was found; why it failed or was skipped.
         mend: what to change; empty unless it failed.
         code: the exit code of this failure; None unless it failed.
+        nobody: whether it failed only because nobody has an account yet.
 
     """
 
@@ -50,6 +51,7 @@ class Check:
     detail: str
     mend: str = ""
     code: ExitCode | None = None
+    nobody: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """The row of the JSON report."""

@@ -109,6 +109,13 @@ def run(
         seconds: how long an answer may take.
 
     """
+    try:
+        return _all(endpoints, on_check, seconds)
+    finally:
+        endpoints.close()
+
+
+def _all(endpoints: Endpoints, on_check: Callable[[Check], None], seconds: float) -> Report:
     checks: list[Check] = []
     answer = ""
     for server in servers(endpoints):
@@ -132,16 +139,33 @@ def ask(endpoints: Endpoints, say: Callable[[str], None], seconds: float = ANSWE
         SmokeError: at the first of them that fails, with the wire that broke.
 
     """
+    try:
+        return _two(endpoints, say, seconds)
+    finally:
+        endpoints.close()
+
+
+def _two(endpoints: Endpoints, say: Callable[[str], None], seconds: float) -> str:
     vllm, *chat = servers(endpoints)
-    answer = ""
-    for server, step in ((vllm, _MODEL), (chat[0] if chat else vllm, _COMPLETION)):
-        check, answer = _try(step, server, seconds, {})
-        if check.state is State.FAILED:
-            raise SmokeError(
-                f"{check.wire.value}: {check.detail.rstrip('.')}. Mend: {check.mend}",
-                check.code or ExitCode.FAILED,
-            )
-        say(f"{check.detail} ({check.seconds:.1f} s)")
+    _told(_try(_MODEL, vllm, seconds, {}), say)
+    for server in chat:
+        check, answer = _try(_COMPLETION, server, seconds, {})
+        if not check.nobody:
+            return _told((check, answer), say)
+        # A new deployment whose people log in: somebody has to be the first.
+        say(f"{check.detail}. Next: {check.mend}")
+    return _told(_try(_COMPLETION, vllm, seconds, {}), say)
+
+
+def _told(tried: tuple[Check, str], say: Callable[[str], None]) -> str:
+    """What the model said in a check that went well, which is told."""
+    check, answer = tried
+    if check.state is State.FAILED:
+        raise SmokeError(
+            f"{check.wire.value}: {check.detail.rstrip('.')}. Mend: {check.mend}",
+            check.code or ExitCode.FAILED,
+        )
+    say(f"{check.detail} ({check.seconds:.1f} s)")
     return answer
 
 
@@ -155,6 +179,7 @@ def _try(step: _Step, server: Server, seconds: float, lost: Mapping[str, str]) -
     mend, answer = "", ""
     code: ExitCode | None = None
     broken: Wire | None = None
+    nobody = False
     try:
         outcome = step.ask(server, seconds)
         state = State.NOTE if outcome.note else State.OK
@@ -166,7 +191,7 @@ def _try(step: _Step, server: Server, seconds: float, lost: Mapping[str, str]) -
             state, mend = State.FAILED, mends.no_way(server.side)
     except Failed as failed:
         state, detail, mend = State.FAILED, failed.detail, failed.mend
-        code, broken = failed.code, failed.wire
+        code, broken, nobody = failed.code, failed.wire, failed.nobody
     except Broken as fault:
         state, detail = State.FAILED, str(fault)
         mend, broken = _mend(server, fault)
@@ -174,7 +199,8 @@ def _try(step: _Step, server: Server, seconds: float, lost: Mapping[str, str]) -
         code, wire = code or step.codes[server.service], broken or server.wire
     else:
         wire = _wire(step, server)  # once more: a detour changes it
-    return Check(name, wire, state, time.monotonic() - begin, detail, mend, code), answer
+    took = time.monotonic() - begin
+    return Check(name, wire, state, took, detail, mend, code, nobody), answer
 
 
 def _wire(step: _Step, server: Server) -> Wire:

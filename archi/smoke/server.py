@@ -16,6 +16,7 @@ from archi.smoke.transport import (
     Either,
     FromHere,
     Inside,
+    NoKey,
     NoReply,
     NoWay,
     Reply,
@@ -37,16 +38,23 @@ class Failed(Exception):
     Attributes:
         code: the exit code where it is not that of the check.
         wire: the one that broke where it is not the way to the server.
+        nobody: whether it is only that nobody has an account yet.
 
     """
 
     def __init__(
-        self, said: tuple[str, str], *, code: ExitCode | None = None, wire: Wire | None = None
+        self,
+        said: tuple[str, str],
+        *,
+        code: ExitCode | None = None,
+        wire: Wire | None = None,
+        nobody: bool = False,
     ) -> None:
         super().__init__(said[0])
         self.detail, self.mend = said
         self.code = code
         self.wire = wire
+        self.nobody = nobody
 
 
 @dataclass(frozen=True)
@@ -84,6 +92,13 @@ class Server:
         """An answer with a good status; `Failed` for any other, and for none."""
         try:
             reply = self.transport.send(request)
+        except NoKey as none:
+            raise Failed(
+                mends.no_key(self.side, request, none),
+                code=ExitCode.SMOKE_KEY_REFUSED,
+                wire=self.wire,
+                nobody=none.nobody,
+            ) from None
         except NoReply as none:
             raise Failed(
                 mends.no_reply(self.side, request, none), code=self._lost(none.why)
@@ -161,9 +176,13 @@ def _to_vllm(endpoints: Endpoints) -> Transport:
 
 def _to_chat(endpoints: Endpoints, url: str) -> Transport:
     here = FromHere(url.rstrip("/"), endpoints.chat_key)
-    if "SMOKE_CHAT_URL" in endpoints.given or not endpoints.elsewhere:
+    if "SMOKE_CHAT_URL" in endpoints.given:
         return here
-    return Inside("chat", endpoints.execute or _no_container)
+    inside = Inside("chat", endpoints.execute or _no_container)
+    if urlsplit(url).hostname not in _LOOPBACK:
+        # The address that people open: this machine may be on the wrong side of a proxy.
+        return Either(here, inside)
+    return inside if endpoints.elsewhere else here
 
 
 def _no_container(_command: object) -> str:

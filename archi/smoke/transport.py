@@ -40,6 +40,19 @@ class NoReply(Exception):
         self.seconds = seconds
 
 
+class NoKey(Exception):
+    """The server wants an API key, and none is to be had; the text says why.
+
+    Attributes:
+        nobody: whether it is for want of an account that could have one.
+
+    """
+
+    def __init__(self, said: str, *, nobody: bool = False) -> None:
+        super().__init__(said)
+        self.nobody = nobody
+
+
 class NoWay(Exception):
     """There is no such way to the server; the text says why."""
 
@@ -104,6 +117,7 @@ class Transport(Protocol):
         Raises:
             NoReply: none came.
             NoWay: the server can't be asked in this way.
+            NoKey: it wants a key, and there is none.
 
         """
 
@@ -114,7 +128,8 @@ class FromHere:
 
     Attributes:
         address: without a slash at its end.
-        key: gives the API key; it is asked and sent only where the server wants one.
+        key: gives the API key, or raises `NoKey`; it is asked and sent only where the server wants
+            one.
 
     """
 
@@ -209,18 +224,49 @@ class Inside:
 
     def send(self, request: Request) -> Reply:
         """See `Transport`."""
-        command = ["python3", "-c", _SCRIPT.read_text(), self.service, request.method, request.path]
         body = [] if request.body is None else [json.dumps(request.body)]
-        said = self.execute([*command, str(request.seconds), *body])
-        try:
-            answer = json.loads(said.strip().splitlines()[-1])
-        except (ValueError, IndexError):
-            raise NoWay(f"the chat container could not ask: {said.strip()[-300:]}") from None
+        words = [self.service, request.method, request.path, str(request.seconds), *body]
+        answer = _inside(self.execute, words)
         self.address = str(answer["address"])
+        _refuse_no_key(answer)
         if "why" in answer:
             raise NoReply(Why(answer["why"]), answer["said"])
         cut = answer["cut"] and Why(answer["cut"])
-        return Reply(answer["status"], answer["content_type"], answer["text"], answer["first"], cut)
+        return Reply(
+            answer["status"],
+            answer["content_type"],
+            answer["text"],
+            answer["first"],
+            cut,
+            key_sent=bool(answer.get("key_sent")),
+        )
+
+
+def chat_key(execute: Callable[[Sequence[str]], str]) -> str:
+    """A key for the chat application that is good for some minutes, made in its container.
+
+    Raises:
+        NoKey: there is none to be had.
+        NoWay: nothing can be run there.
+
+    """
+    answer = _inside(execute, ["key"])
+    _refuse_no_key(answer)
+    return str(answer["key"])
+
+
+def _inside(execute: Callable[[Sequence[str]], str], words: Sequence[str]) -> dict[str, Any]:
+    """What the script says that is run in the chat container."""
+    said = execute(["python3", "-c", _SCRIPT.read_text(), *words])
+    try:
+        return dict(json.loads(said.strip().splitlines()[-1]))
+    except (ValueError, IndexError):
+        raise NoWay(f"the chat container could not ask: {said.strip()[-300:]}") from None
+
+
+def _refuse_no_key(answer: dict[str, Any]) -> None:
+    if answer.get("why") in ("no-key", "no-account"):
+        raise NoKey(str(answer["said"]), nobody=answer["why"] == "no-account")
 
 
 @dataclass

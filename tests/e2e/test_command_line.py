@@ -192,7 +192,7 @@ def test_pulumis_own_commands_see_the_same(line: CommandLine) -> None:
 def test_the_env_file_is_in_the_stack_file_encrypted(line: CommandLine) -> None:
     text = (line.checkout.path / f"stacks/Pulumi.{NAME}.yaml").read_text()
     assert PLANTED not in text
-    read = line.container("chatbot").exec_run(["cat", "/run/archi/secrets/env/SEARCH_TOKEN"])
+    read = line.container("chatbot").exec_run(["cat", "/run/archi/secrets/SEARCH_TOKEN"])
     assert read.output.decode() == PLANTED
 
 

@@ -11,7 +11,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from archi.cli import completion
+from archi.cli import completion, user
 from archi.cli.delete import delete, describe
 from archi.cli.exit_codes import ExitCode
 from archi.cli.list_deployments import list_deployments
@@ -36,6 +36,7 @@ COMMANDS = {
 }
 for name, command in COMMANDS.items():
     app.command(name)(command)
+app.add_typer(user.app, name="user")
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
 PLAN = Plan(
@@ -66,6 +67,8 @@ def run(*arguments: str) -> Any:
         ("restart", "-n", "bot"),
         ("logs", "bot"),
         ("open", "bot"),
+        ("user", "add", "ann", "-n", "bot"),
+        ("user", "list", "-n", "bot"),
     ],
 )
 def test_without_an_engine_each_says_so_and_what_to_do(

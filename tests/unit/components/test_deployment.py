@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -148,6 +149,75 @@ def test_the_database_is_locked_down_and_not_published(deploy: Deploy) -> None:
     assert database["stopSignal"] == "SIGINT"
 
 
+LOCAL = {"auth": {"mode": "local"}}
+
+
+def with_chatbot(**chatbot: Any) -> dict[str, Any]:
+    return {**OFFLINE, "services": {**OFFLINE["services"], "chatbot": chatbot}}
+
+
+def test_with_a_login_the_chat_is_published_where_the_settings_say(deploy: Deploy) -> None:
+    asked = deploy(**with_chatbot(bind="192.0.2.7", **LOCAL))
+    assert asked["chatbot"].inputs["ports"] == [
+        {"internal": 7861, "external": 7861, "ip": "192.0.2.7"}
+    ]
+    host = deploy(**with_chatbot(bind="192.0.2.7", **LOCAL), host_mode=True)["chatbot"].inputs
+    assert "ARCHI_LISTEN=192.0.2.7:7861" in host["envs"]
+    assert "ARCHI_PUBLISHED_BIND=192.0.2.7" in host["envs"]
+
+
+def test_documents_of_the_host_can_be_read_and_not_written(deploy: Deploy) -> None:
+    chat = deploy(**with_chatbot(documents="/data/handbook"))["chatbot"].inputs
+    [folder] = [volume for volume in chat["volumes"] if "hostPath" in volume]
+    assert folder == {
+        "hostPath": "/data/handbook",
+        "containerPath": "/documents",
+        "readOnly": True,
+    }
+    assert "ARCHI_DOCUMENTS=/documents" in chat["envs"]
+
+
+def test_uploads_have_room_in_the_containers_memory(deploy: Deploy) -> None:
+    assert deploy(**OFFLINE)["chatbot"].inputs["tmpfs"] == {"/tmp": "size=144m"}
+
+
+TOOLS = {"tools": {"url": "https://tools.example.org/mcp"}}
+OTHER = {"other": {"base_url": "https://a.b/v1"}}
+
+
+@pytest.mark.parametrize(
+    ("chatbot", "restarts"),
+    [
+        ({"mcp_servers": TOOLS}, False),
+        ({"providers": OTHER}, False),
+        ({"auth": {"mode": "local"}}, True),
+        ({"workers": 3}, True),
+        ({"trusted_proxies": 1}, True),
+        ({"max_upload": "50m"}, True),
+        ({"metrics": "token"}, True),
+    ],
+)
+def test_what_agents_may_use_reaches_them_by_files_and_the_rest_by_a_new_container(
+    deploy: Deploy, chatbot: dict[str, Any], restarts: bool
+) -> None:
+    before, after = deploy(**OFFLINE), deploy(**with_chatbot(**chatbot))
+    assert (before["chatbot"].inputs != after["chatbot"].inputs) is restarts
+    if not restarts:
+        assert before["files-written"].inputs["files"] != after["files-written"].inputs["files"]
+    assert before["vllm-server"].inputs == after["vllm-server"].inputs
+
+
+def test_an_edited_agent_reaches_the_chat_application_without_a_restart(
+    deploy: Deploy, tmp_path: Path
+) -> None:
+    agents = with_chatbot(agents=str(tmp_path))
+    before = deploy(**agents)
+    (tmp_path / "writer.md").write_text("You write.")
+    after = deploy(**agents)
+    assert before["chatbot"].inputs == after["chatbot"].inputs
+    assert after["files-written"].inputs["files"]["agents/writer.md"] == "You write."
+
+
 def test_the_chat_application_waits_for_its_database_too(deploy: Deploy) -> None:
     assert {"vllm-server-ready", "postgres-ready"} <= depends_on(deploy(**OFFLINE), "chatbot")
 
@@ -221,14 +291,22 @@ SECRETS = {
     "vllm_api_key": "planted-key",
     "postgres_password": "planted-password",
     "session_key": "planted-session-key-of-32-characters",
+    "oidc_client_secret": "planted-client-secret",
+    "metrics_token": "planted-metrics-token",
     "env_secrets": {"SEARCH_TOKEN": "planted-search-token"},
+}
+OIDC = {
+    "auth": {"mode": "oidc", "oidc": {"issuer": "https://a.b", "client_id": "archi"}},
+    "public_url": "https://chat.example.org",
+    "trusted_proxies": 1,
+    "metrics": "token",
 }
 
 
 def test_secrets_are_in_the_inputs_that_write_or_use_them_and_encrypted_there(
     deploy: Deploy,
 ) -> None:
-    asked = deploy(**OFFLINE, **SECRETS)
+    asked = deploy(**with_chatbot(**OIDC), **SECRETS)
     holding = {name for name, one in asked.items() if "planted-" in str(one.inputs)}
     assert holding == {"weights-downloaded", "files-written"}
     assert is_rpc_secret(asked["weights-downloaded"].inputs["token"])
@@ -246,14 +324,16 @@ def test_secrets_are_in_the_inputs_that_write_or_use_them_and_encrypted_there(
         ("vllm_api_key", {"vllm-server", "chatbot"}),
         ("postgres_password", {"postgres", "chatbot"}),
         ("session_key", {"chatbot"}),
+        ("oidc_client_secret", {"chatbot"}),
+        ("metrics_token", {"chatbot"}),
         ("hf_token", set()),
     ],
 )
 def test_a_changed_secret_replaces_those_that_read_it_at_their_start(
     deploy: Deploy, changed: str, replaced: set[str]
 ) -> None:
-    before = deploy(**OFFLINE, **SECRETS)
-    after = deploy(**OFFLINE, **{**SECRETS, changed: "another-" + "x" * 32})
+    before = deploy(**with_chatbot(**OIDC), **SECRETS)
+    after = deploy(**with_chatbot(**OIDC), **{**SECRETS, changed: "another-" + "x" * 32})
     containers = ("vllm-server", "postgres", "chatbot")
     assert {name for name in containers if before[name].inputs != after[name].inputs} == replaced
 

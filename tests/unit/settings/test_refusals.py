@@ -15,6 +15,10 @@ def vllm(**settings: Any) -> dict[str, Any]:
     return {"services": {"vllm": settings}}
 
 
+def chat(**settings: Any) -> dict[str, Any]:
+    return {"services": {"chatbot": settings}}
+
+
 def agent(**models: str) -> dict[str, Any]:
     return {"pipeline_map": {"Agent": {"models": {"required": models}}}}
 
@@ -60,8 +64,16 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         "archi:pipeline_map.Agent.models.required.m: 'Qwen/Qwen3-8B' is refused: no known provider; write vllm/<Hugging Face id>, such as vllm/Qwen/Qwen3-8B.",
     ),
     (
-        {"pipeline_map": {"Agent": {"models": {"required": {"m": "openai/gpt"}}}}},
-        "archi:pipeline_map.Agent.models.required.m: 'openai/gpt' is refused: no known provider; write vllm/<Hugging Face id>, such as vllm/Qwen/Qwen3-8B.",
+        {"pipeline_map": {"Agent": {"models": {"required": {"m": "azure/gpt"}}}}},
+        "archi:pipeline_map.Agent.models.required.m: 'azure/gpt' is refused: no known provider; write vllm/<Hugging Face id>, such as vllm/Qwen/Qwen3-8B.",
+    ),
+    (
+        {"pipeline_map": {"Agent": {"models": {"required": {"m": "openia/gpt"}}}}},
+        "archi:pipeline_map.Agent.models.required.m: 'openia/gpt' is refused: no known provider; write vllm/<Hugging Face id>, such as vllm/Qwen/Qwen3-8B; did you mean openai/gpt?",
+    ),
+    (
+        {"pipeline_map": {"Agent": {"models": {"required": {"m": "gpt"}}}}},
+        "archi:pipeline_map.Agent.models.required.m: 'gpt' is refused: no known provider; write vllm/<Hugging Face id>, such as vllm/Qwen/Qwen3-8B.",
     ),
     (
         {
@@ -196,7 +208,11 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"services": {"chatbot": {"memory": "64m"}}},
-        "archi:services.chatbot.memory: 64m is too little for the application. Give it 256m or more.",
+        "archi:services.chatbot.memory: 64m is too little for 2 workers. Give it 512m or more, or lower workers.",
+    ),
+    (
+        {"services": {"chatbot": {"workers": 8}}},
+        "archi:services.chatbot.memory: 1g is too little for 8 workers. Give it 1664m or more, or lower workers.",
     ),
     (
         {"services": {"postgres": {"memory": "64m"}}},
@@ -347,7 +363,140 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"services": {"chatbot": {"bind": "0.0.0.0"}}},
-        "archi:services.chatbot.bind: '0.0.0.0' is refused: other machines could reach the chat, which has no login yet; leave it at 127.0.0.1 and reach it from elsewhere by `ssh -L 7861:localhost:7861 THIS-HOST`.",
+        "archi:services.chatbot.bind: '0.0.0.0' lets other machines reach the chat, and archi:services.chatbot.auth.mode is none: anyone there could read every conversation. Set auth.mode to local or oidc, or leave bind out and reach the chat from elsewhere by `ssh -L 7861:localhost:7861 THIS-HOST`.",
+    ),
+    (
+        {"host_mode": True, "services": {"chatbot": {"bind": "192.0.2.7", "port": 7862}}},
+        "archi:services.chatbot.bind: '192.0.2.7' lets other machines reach the chat, and archi:services.chatbot.auth.mode is none: anyone there could read every conversation. Set auth.mode to local or oidc, or leave bind out and reach the chat from elsewhere by `ssh -L 7862:localhost:7862 THIS-HOST`.",
+    ),
+    (
+        {"services": {"chatbot": {"public_url": "http://chat.example.org"}}},
+        "archi:services.chatbot.public_url: 'http://chat.example.org' says that other machines reach the chat, and archi:services.chatbot.auth.mode is none: anyone there could read every conversation. Set auth.mode to local or oidc, or leave public_url out and reach the chat from elsewhere by `ssh -L 7861:localhost:7861 THIS-HOST`.",
+    ),
+    (
+        chat(public_url="https://chat.example.org/chat"),
+        "archi:services.chatbot.public_url: 'https://chat.example.org/chat' is refused: the chat is at the root of its address; write https://chat.example.org.",
+    ),
+    (
+        chat(public_url="https://me:pw@chat.example.org"),
+        "archi:services.chatbot.public_url: 'https://…@chat.example.org' is refused: an address must not carry credentials; people log in on the page.",
+    ),
+    (
+        chat(public_url="https://chat.example.org", auth={"mode": "local"}),
+        "archi:services.chatbot.public_url: 'https://chat.example.org' is spoken to by TLS, and nobody speaks it here. Set trusted_proxies to 1 where a proxy in front does, or tls_certificate.",
+    ),
+    (
+        chat(auth={"mode": "ldap"}),
+        "archi:services.chatbot.auth.mode: 'ldap' is refused: choose one of 'none', 'local' or 'oidc'.",
+    ),
+    (
+        chat(auth={"mode": "oidc"}),
+        "archi:services.chatbot.auth.oidc: is missing; auth.mode oidc needs its issuer and client_id.\narchi:services.chatbot.public_url: is missing; with auth.mode oidc the provider sends people back there. Write the address that they open, and allow <that address>/oidc/callback at the provider.",
+    ),
+    (
+        chat(auth={"mode": "local", "oidc": {"issuer": "https://a.b", "client_id": "c"}}),
+        "archi:services.chatbot.auth.oidc: has no meaning with auth.mode local. Set the mode to oidc, or take it out.",
+    ),
+    (
+        chat(auth={"mode": "oidc", "oidc": {"issuer": "https://a.b"}}),
+        "archi:services.chatbot.auth.oidc.client_id: is missing; add it.",
+    ),
+    (
+        chat(
+            public_url="http://localhost:7861",
+            auth={"mode": "oidc", "oidc": {"issuer": "http://a.b", "client_id": "c"}},
+        ),
+        "archi:services.chatbot.auth.oidc.issuer: 'http://a.b' is asked without TLS: whoever sits between could log in as anyone. Write https://.",
+    ),
+    (
+        chat(
+            public_url="http://localhost:7861",
+            auth={
+                "mode": "oidc",
+                "oidc": {"issuer": "https://a.b", "client_id": "c", "allowed_groups": ["a,b"]},
+            },
+        ),
+        "archi:services.chatbot.auth.oidc.allowed_groups.0: 'a,b' is refused: a group's name is one line without a comma.",
+    ),
+    (
+        chat(tls_certificate="README.md"),
+        "archi:services.chatbot.tls_certificate: 'README.md' is refused: there is no such file, or no certificate in PEM form in it; the path begins at the project.",
+    ),
+    (
+        chat(workers=9),
+        "archi:services.chatbot.workers: 9 is refused: it is at most 8.",
+    ),
+    (
+        chat(leave_grace="soon"),
+        "archi:services.chatbot.leave_grace: 'soon' is refused: a duration is written like 90s, 10m or 1h30m.",
+    ),
+    (
+        chat(max_upload=20),
+        "archi:services.chatbot.max_upload: 20 is refused: memory is a number with a unit, such as 512m or 8g.",
+    ),
+    (
+        chat(max_upload="2g"),
+        "archi:services.chatbot.max_upload: 2g is too much for the container's memory, 1g, in which uploads are kept while they are read. Set it to 128m or less, or raise services.chatbot.memory.",
+    ),
+    (
+        chat(trusted_proxies=-1),
+        "archi:services.chatbot.trusted_proxies: -1 is refused: it is at least 0.",
+    ),
+    (
+        chat(metrics="all"),
+        "archi:services.chatbot.metrics: 'all' is refused: choose one of 'none', 'loopback' or 'token'.",
+    ),
+    (
+        chat(documents="documents"),
+        "archi:services.chatbot.documents: 'documents' is refused: an absolute path on the Docker host is wanted, such as /data/models/qwen.",
+    ),
+    (
+        chat(agents="no-such-folder"),
+        "archi:services.chatbot.agents: 'no-such-folder' is refused: there is no such folder; the path begins at the project.",
+    ),
+    (
+        chat(mcp_servers={"My Tools": {"url": "https://a.b"}}),
+        "archi:services.chatbot.mcp_servers.My Tools: 'My Tools' is refused: a server's name is made of a-z, 0-9, '-' and '_', and begins with a letter.",
+    ),
+    (
+        chat(mcp_servers={"tools": {}}),
+        "archi:services.chatbot.mcp_servers.tools.url: is missing; transport streamable_http needs it.",
+    ),
+    (
+        chat(mcp_servers={"tools": {"transport": "stdio", "url": "https://a.b"}}),
+        "archi:services.chatbot.mcp_servers.tools.command: is missing; transport stdio needs it.\narchi:services.chatbot.mcp_servers.tools.url: has no meaning with transport stdio. Take it out, or choose another transport.",
+    ),
+    (
+        chat(mcp_servers={"tools": {"url": "https://a.b", "command": "x"}}),
+        "archi:services.chatbot.mcp_servers.tools.command: has no meaning with transport streamable_http. Take it out, or choose another transport.",
+    ),
+    (
+        chat(
+            mcp_servers={"tools": {"url": "https://a.b", "headers": {"Authorization": "Bearer x"}}}
+        ),
+        "archi:services.chatbot.mcp_servers.tools.headers.Authorization: its value is refused: a secret stands here in plain text. Put it into archi:env_secrets, and write ${ITS_NAME} here.",
+    ),
+    (
+        chat(
+            mcp_servers={"tools": {"url": "https://a.b", "headers": {"X-Team": "sk-" + "a" * 40}}}
+        ),
+        "archi:services.chatbot.mcp_servers.tools.headers.X-Team: its value is refused: this looks like a secret; put it into archi:env_secrets and write ${ITS_NAME} here.",
+    ),
+    (
+        chat(mcp_servers={"tools": {"url": "https://a.b", "headers": {"X-Team": "${a b}"}}}),
+        "archi:services.chatbot.mcp_servers.tools.headers.X-Team: its value is refused: between ${ and } stands the name of a secret in archi:env_secrets, such as ${TOOLS_TOKEN}.",
+    ),
+    (
+        chat(providers={"vllm": {"base_url": "https://a.b/v1"}}),
+        "archi:services.chatbot.providers.vllm: vllm is the model served here; a vLLM elsewhere is archi:services.vllm.base_url. Choose another name.",
+    ),
+    (
+        chat(providers={"other": {"base_url": "https://k@a.b/v1"}}),
+        "archi:services.chatbot.providers.other.base_url: 'https://…@a.b/v1' is refused: an address must not carry credentials; its key is a secret that api_key names.",
+    ),
+    (
+        chat(providers={"other": {"base_url": "https://a.b/v1", "api_key": "sk-123"}}),
+        "archi:services.chatbot.providers.other.api_key: 'sk-123' is refused: a variable's name is made of letters, digits and '_', and begins with no digit.",
     ),
     (
         {"services": {"chatbot": {"bind": "everywhere"}}},
@@ -510,6 +659,22 @@ REFUSED_SECRETS: list[tuple[dict[str, Any], str]] = [
     (
         {"env_secrets": {"a-b": "x"}},
         "archi:env_secrets.a-b: its value is refused: a variable's name is made of letters, digits and '_', and begins with no digit.",
+    ),
+    (
+        {"env_secrets": {"SESSION_KEY": "x"}},
+        "archi:env_secrets.SESSION_KEY: its value is refused: a file of that name is archi's own. Set archi:session_key, or choose another name.",
+    ),
+    (
+        {"tls_key": "no key"},
+        "archi:tls_key: its value is refused: a private key in PEM form is wanted, without a passphrase.",
+    ),
+    (
+        {"oidc_client_secret": "two\nlines"},
+        "archi:oidc_client_secret: its value is refused: it has to be one line of letters, digits and signs, 512 at most.",
+    ),
+    (
+        {"metrics_token": "with space"},
+        "archi:metrics_token: its value is refused: it goes into an HTTP header: 1 to 256 letters, digits and signs, no spaces.",
     ),
     ({"hf_token": 5}, "archi:hf_token: its value is refused: a text is wanted; put it in quotes."),
 ]

@@ -63,7 +63,9 @@ def may_tell(lines: Iterable[str]) -> list[Line]:
         text = _plain(line)
         if text[:1] in _DECORATED:
             text, level = _without_prefix(text)
-            if _is_a_place(text) or (level in _LESSER and not _tells(text)):
+            if level in _LESSER and not (level == "WARNING" and _tells(text)):
+                continue
+            if _is_a_place(text):
                 continue
         if text and "FutureWarning" not in text:
             found.pop(text, None)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import socket
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import docker
@@ -14,20 +13,16 @@ from docker.errors import APIError, NotFound
 from docker.types import DeviceRequest, Mount, Ulimit
 
 from archi.diagnosis import diagnose
-from archi.docker_engine import connect
-from tests.busybox import import_busybox
+from tests.command_line import BUSYBOX
 
-BUSYBOX = "archi-test/busybox:1"
 NAME = "archi-e2e-refused"
 
 
 @pytest.fixture
-def client(tmp_path: Path) -> Iterator[docker.DockerClient]:
-    client = connect()
-    import_busybox(client, tmp_path, BUSYBOX)
-    remove(client)
-    yield client
-    remove(client)
+def client(busybox_client: docker.DockerClient) -> Iterator[docker.DockerClient]:
+    remove(busybox_client)
+    yield busybox_client
+    remove(busybox_client)
 
 
 def remove(client: docker.DockerClient) -> None:

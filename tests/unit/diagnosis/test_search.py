@@ -58,6 +58,7 @@ REAL = {
     "disk-full": ("disk-full", "disk is full", "docker system df"),
     "port-taken": ("port-taken", "holds the port", "archi:services.vllm.port"),
     "killed": ("killed", "137", "archi:services.vllm.memory"),
+    "stopped-while-starting": ("stopped", "told to stop", "start_timeout"),
     "worker-killed": ("worker-killed", "was killed", "dmesg"),
     "worker-killed-while-loading": ("worker-killed", "was killed", "dmesg"),
     "engine-killed": ("worker-killed", "was killed", "dmesg"),
@@ -206,8 +207,8 @@ OTHERS = [
         "ValueError: Invalid repository ID or local directory specified: 'x'.",
         "model-folder-invalid",
     ),
-    # vLLM 0.17 and before, when a probe ended it
-    ("KeyboardInterrupt: terminated", "stopped"),
+    # vLLM before 0.18, when a probe ended it
+    ("KeyboardInterrupt: MQLLMEngine terminated", "stopped"),
     # The rows of the page that ours takes the place of
     ("ConnectionError: Name or service not known", "vllm-name-unknown"),
     ("ConnectionError: [Errno 111] Connection refused", "vllm-not-answering"),

@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 SHIPPED = ("external", "gpu", "gpu-hostmode", "local", "multi-gpu", "offline", "prod")
-"""The stacks that come with the project; all others are people's own."""
+"""The stacks that come with the project, as .gitignore has them; all others are people's own."""
 
 
 def find_root(start: Path) -> Path:

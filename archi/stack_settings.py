@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +25,22 @@ def plain(root: Path, stack: str) -> Settings:
     config = document(root, stack).get("config") or {}
     if not isinstance(config, dict):
         raise SettingsError(["config: keys with values are wanted here."])
-    keys = {
-        key.removeprefix("archi:"): value
+    return of_config(stack, config)
+
+
+def of_config(stack: str, config: Mapping[Any, Any]) -> Settings:
+    """The settings that the ``config`` of a stack file comes to, without the secrets.
+
+    Raises:
+        SettingsError: it says what can't be.
+
+    """
+    ours = {
+        str(key).removeprefix("archi:"): value
         for key, value in config.items()
-        if key.startswith("archi:") and key.removeprefix("archi:") not in SECRET_KEYS
+        if str(key).startswith("archi:")
     }
-    return from_mapping(stack, keys)
+    return from_mapping(stack, {key: ours[key] for key in ours if key not in SECRET_KEYS})
 
 
 def document(root: Path, stack: str) -> dict[str, Any]:

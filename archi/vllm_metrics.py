@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from docker.models.containers import Container
 
-# Two samples in one process: the time between them is then that of the samples alone.
+# Two samples in one process: the time between them is then that of the samples alone. The sleep is
+# what is measured over: tokens per second are those of this second, and nothing tells of its end.
 _SCRIPT = """
 import json, sys, time, urllib.request
 opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))

@@ -51,20 +51,14 @@ def check(
 
 
 def _report(file: Path) -> dict[str, Any]:
-    from archi.settings import SECRET_KEYS, from_mapping, yaml_file
+    from archi.settings import yaml_file
     from archi.settings.load import from_document
+    from archi.stack_settings import of_config
 
     document = yaml_file.parse(file.name, yaml_file.read(file))
     name = file.name.removeprefix("Pulumi.").removesuffix(".yaml")
     if file.name.startswith("Pulumi.") and isinstance(document.get("config"), dict):
-        keys = {
-            str(key).removeprefix("archi:"): value
-            for key, value in document["config"].items()
-            if str(key).startswith("archi:")
-        }
-        settings = from_mapping(
-            name, {key: value for key, value in keys.items() if key not in SECRET_KEYS}
-        )
+        settings = of_config(name, document["config"])
     else:
         settings = from_document("a-deployment", file.name, {**document, "name": "a-deployment"})
     return {

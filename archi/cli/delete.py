@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -11,7 +11,7 @@ from rich.markup import escape
 from archi.cli import completion
 from archi.cli.exit_codes import ExitCode
 from archi.cli.failures import explained
-from archi.cli.output import err, fail
+from archi.cli.output import err, fail, print_json
 
 if TYPE_CHECKING:
     from archi.deletion import Plan
@@ -35,6 +35,9 @@ def delete(
         bool,
         typer.Option("-y", "--yes", help="Ask nothing. With --rmv the data goes unasked too."),
     ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="For scripts: what went and what stays.")
+    ] = False,
 ) -> None:
     """Take a deployment away; its data stays unless --rmv says otherwise.
 
@@ -52,22 +55,46 @@ def delete(
         plan = deletion.plan(client, root, name, data=rmv, images=rmi, keep_file=keep_files)
         for line in describe(plan):
             console.print(line, markup=False)
-        if plan.empty:
-            return
-        if not yes:
-            _ask(plan)
+        done = plan.empty
         try:
-            deletion.carry_out(
-                client, root, plan, lambda line: console.print(f"  {line}", markup=False)
-            )
+            if not done:
+                if not yes:
+                    _ask(plan)
+                deletion.carry_out(
+                    client, root, plan, lambda line: console.print(f"  {line}", markup=False)
+                )
+                done = True
         except deletion.DeletionError as error:
             fail(str(error), ExitCode.FAILED)
+        finally:
+            if as_json:
+                print_json(as_document(plan, done=done))
+    if plan.empty:
+        return
     kept = ", ".join(volume.name for volume in plan.volumes)
     console.print(f"[green]✓[/green] {escape(name)} is gone.")
     if kept and not rmv:
         console.print(
             f"Its data stays in {escape(kept)}; an `archi create` of the name takes it up."
         )
+
+
+def as_document(plan: Plan, *, done: bool) -> dict[str, Any]:
+    """What went and what stays, in a shape that stays; not done, what would have."""
+    file = plan.stack_file
+    volumes = [{"name": volume.name, "content": volume.content} for volume in plan.volumes]
+    return {
+        "name": plan.name,
+        "done": done,
+        "by_label": plan.stack is None or bool(plan.by_label),
+        "containers": list(plan.containers),
+        "networks": list(plan.networks),
+        "images": list(plan.images),
+        "volumes": volumes if plan.with_data else [],
+        "stack_file": str(file) if file and not plan.file_stays else None,
+        "kept_volumes": [] if plan.with_data else volumes,
+        "kept_stack_file": str(file) if file and plan.file_stays else None,
+    }
 
 
 def describe(plan: Plan) -> list[str]:

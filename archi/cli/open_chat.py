@@ -11,13 +11,16 @@ import typer
 from archi.cli import completion
 from archi.cli.exit_codes import ExitCode
 from archi.cli.failures import explained
-from archi.cli.output import err, fail, out
+from archi.cli.output import err, fail, out, print_json
 
 
 def open_chat(
     name: Annotated[
         str, typer.Argument(help="The deployment's name.", autocompletion=completion.deployments)
     ],
+    as_json: Annotated[
+        bool, typer.Option("--json", help="For scripts: the address; no browser is opened.")
+    ] = False,
 ) -> None:
     """Open a deployment's chat in a browser; where there is none, print its address."""
     import webbrowser
@@ -36,6 +39,9 @@ def open_chat(
             "says what there is.",
             ExitCode.NOT_FOUND,
         )
+    if as_json:
+        print_json({"name": name, "url": deployment.url, "ready": chat.well})
+        return
     out().print(deployment.url)
     if not chat.well:
         err().print(f"The chat is not well yet ({chat.health or chat.state}).")

@@ -38,5 +38,6 @@ def upgrade(
                 "Nothing was touched: there is nobody to ask. Mend: run it again with -y (--yes).",
                 ExitCode.REFUSED,
             )
-        typer.confirm("Go on?", abort=True, err=True)
+        if not typer.confirm("Go on?", err=True):
+            fail("Nothing was touched.", ExitCode.REFUSED)
     up.bring(settings, afterwards(name))

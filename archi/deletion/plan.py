@@ -105,7 +105,9 @@ def plan(
     stack, file = pulumi_state.read(name), project.stack_file(root, name)
     if not (ours or networks or volumes or stack or file.is_file()):
         raise known.UnknownDeployment(known.unknown(name, known.names(client, root)))
-    stays = "it came with archi" if name in known.shipped(root) else ""
+    stays = ""
+    if name in known.of_the_project(root):
+        stays = "it came with archi" if name in project.SHIPPED else "it is kept in git"
     return Plan(
         name=name,
         containers=tuple(sorted(str(one.name) for one in ours)),

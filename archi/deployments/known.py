@@ -52,7 +52,7 @@ class Deployment:
         model: as clients name it; None where nobody says it.
         url: of the chat application, else of vLLM; None where it has none.
         stack_file: where there is one.
-        shipped: whether that file came with archi.
+        shipped: whether that file came with archi, or is kept in git.
         stack: Pulumi's state; None where it has none.
 
     """
@@ -102,7 +102,7 @@ def survey(client: docker.DockerClient, root: Path, *, every: bool = False) -> l
 
     """
     labelled = containers.by_deployment(client)
-    files, ours = set(project.stacks(root)), shipped(root)
+    files, ours = set(project.stacks(root)), of_the_project(root)
     names = labelled.keys() | pulumi_state.stacks() | (files if every else files - ours)
     return [_deployment(root, name, labelled.get(name, ()), ours) for name in sorted(names)]
 
@@ -115,7 +115,7 @@ def find(client: docker.DockerClient, root: Path, name: str) -> Deployment:
         Refused: the backend can't be read.
 
     """
-    found = _deployment(root, name, containers.of(client, name), shipped(root))
+    found = _deployment(root, name, containers.of(client, name), of_the_project(root))
     if found.stack_file is None and found.stack is None and not found.services:
         raise UnknownDeployment(unknown(name, names(client, root)))
     return found
@@ -123,7 +123,7 @@ def find(client: docker.DockerClient, root: Path, name: str) -> Deployment:
 
 def names(client: docker.DockerClient, root: Path) -> list[str]:
     """Names of all deployments, those of shipped stack files that were never deployed left out."""
-    files = set(project.stacks(root)) - shipped(root)
+    files = set(project.stacks(root)) - of_the_project(root)
     return sorted(containers.by_deployment(client).keys() | pulumi_state.stacks() | files)
 
 
@@ -135,19 +135,8 @@ def unknown(name: str, known: Sequence[str]) -> str:
     return f"There is no deployment {name!r}.{guess} Known here: {listed}."
 
 
-def shipped(root: Path) -> set[str]:
-    """Names of the stacks whose files came with archi, or are kept in git otherwise.
-
-    ``.gitignore`` names the shipped ones, so a checkout without git knows them too.
-    """
-    begin, end = "!stacks/Pulumi.", ".yaml"
-    ignore = root / ".gitignore"
-    lines = ignore.read_text().splitlines() if ignore.exists() else []
-    found = {
-        line.removeprefix(begin).removesuffix(end)
-        for line in lines
-        if line.startswith(begin) and line.endswith(end)
-    }
+def of_the_project(root: Path) -> set[str]:
+    """Names of the stacks whose files came with archi, or are kept in git otherwise."""
     try:
         listed = subprocess.run(
             ["git", "ls-files", "-z", "stacks"],
@@ -158,11 +147,12 @@ def shipped(root: Path) -> set[str]:
         ).stdout
     except OSError:  # there is no git
         listed = ""
+    begin, end = "Pulumi.", ".yaml"
     tracked = (Path(path).name for path in listed.split("\0") if path)
-    return found | {
-        name.removeprefix("Pulumi.").removesuffix(end)
+    return set(project.SHIPPED) | {
+        name.removeprefix(begin).removesuffix(end)
         for name in tracked
-        if name.startswith("Pulumi.") and name.endswith(end)
+        if name.startswith(begin) and name.endswith(end)
     }
 
 

@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 # vLLM's own prefix, (EngineCore pid=88) ERROR 11-23 01:02:03 [core.py:123], and that of
 # `docker logs --timestamps`. A process is called Worker_TP0 or EngineCore_DP1 where there are more.
 _PREFIX = re.compile(
-    r"(\d{4}-\d\d-\d\dT[\d:.]+(Z|[+-]\d\d:\d\d)\s)?(\([\w -]+pid=\d+\)\s?)?"
-    r"((ERROR|CRITICAL|WARNING|INFO|DEBUG)\s+\d\d-\d\d \d\d:\d\d:\d\d\s+(\[[^\]]*\]\s?)?)?"
+    r"(?:\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d)\s)?(?:\([\w -]+(?<=pid)=\d+\)\s?)?"
+    r"(?:(?P<level>ERROR|CRITICAL|WARNING|INFO|DEBUG)\s+\d\d-\d\d \d\d:\d\d:\d\d\s+"
+    r"(?:\[[^\]]*\]\s?)?)?"
 )
 _LESSER = ("INFO", "DEBUG", "WARNING")
+# What a prefix, a level, a place of a traceback or a torch warning begins with: most lines do not.
+_DECORATED = frozenset("0123456789(ECWID[ \t")
 # Of a traceback: a place, or the code there. Pydantic's messages are indented less than code.
 _FRAME = re.compile(r"  File \"|    (?!For further)|\s+[\^~]+$")
 _TORCH_WARNING = re.compile(r"\[[WI]\d{4} ")
+# Warnings that tell why a server fails, or a request: the engine's process is gone, and of a chat
+# template vLLM logs no more than this (0.32.0: v1/engine/core_client.py, renderers/hf.py).
+_TELLING_WARNINGS = ("engine core exited unexpectedly", "Chat template rejected the request")
 _HIDES_THE_CAUSE = re.compile(
     r"see root cause above|see stack trace|^Process \S+:$|^Traceback|^\s+\S|^\s*$"
     r"|during handling of the above exception|direct cause of the following|resource_tracker"
     r"|^usage:|leaked \w+ objects|For further information visit|^EngineCore failed to start"
-    r"|^WorkerProc (hit an exception|failed)",
+    r"|^WorkerProc (hit an exception|failed)|^Exception: WorkerProc initialization failed"
+    r"|^EngineCore encountered|^AsyncLLM output_handler failed|EngineDeadError"
+    r"|^Worker proc \S+ died unexpectedly|^RuntimeError: Executor failed",
     re.IGNORECASE,
 )
 _SAYS_ERROR = re.compile(
@@ -32,8 +40,7 @@ _SAYS_ERROR = re.compile(
 _LONGEST = 240
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(NamedTuple):
     """A line without its decoration, and its number in the log, from 1."""
 
     text: str
@@ -42,8 +49,7 @@ class Line:
 
 def clean(line: str) -> str:
     """A log line without colours and vLLM's prefix of process, level, time and place."""
-    plain = _ANSI.sub("", line) if "\x1b" in line else line
-    return _without_prefix(plain.rstrip())[0]
+    return _without_prefix(_plain(line))[0]
 
 
 def may_tell(lines: Iterable[str]) -> list[Line]:
@@ -54,15 +60,17 @@ def may_tell(lines: Iterable[str]) -> list[Line]:
     """
     found: dict[str, int] = {}
     for number, line in enumerate(lines, 1):
-        plain = _ANSI.sub("", line) if "\x1b" in line else line
-        text, level = _without_prefix(plain.rstrip())
-        if level in _LESSER or not text or "FutureWarning" in text:
-            continue
-        if _FRAME.match(text) or _TORCH_WARNING.match(text):
-            continue
-        found.pop(text, None)
-        found[text] = number
-    return [Line(text, number) for text, number in found.items()]
+        text = _plain(line)
+        if text[:1] in _DECORATED:
+            text, level = _without_prefix(text)
+            if level in _LESSER and not (level == "WARNING" and _tells(text)):
+                continue
+            if _is_a_place(text):
+                continue
+        if text and "FutureWarning" not in text:
+            found.pop(text, None)
+            found[text] = number
+    return list(map(Line, found.keys(), found.values()))
 
 
 def last_error(lines: Iterable[str]) -> str:
@@ -74,16 +82,18 @@ def last_error(lines: Iterable[str]) -> str:
     return shorten(found.text) if found else ""
 
 
-def error_line(lines: list[Line]) -> Line | None:
+def error_line(lines: Sequence[Line]) -> Line | None:
     """As `last_error`, with the line's number; None for no lines."""
-    last: Line | None = None
+    kept = (line for line in reversed(lines) if not _HIDES_THE_CAUSE.search(line.text))
+    return own_error(lines) or next(kept, None)
+
+
+def own_error(lines: Sequence[Line]) -> Line | None:
+    """The last line that tells an error itself; None where there are wrappers at most."""
     for line in reversed(lines):
-        if _HIDES_THE_CAUSE.search(line.text):
-            continue
-        if _SAYS_ERROR.search(line.text):
+        if _SAYS_ERROR.search(line.text) and not _HIDES_THE_CAUSE.search(line.text):
             return line
-        last = last or line
-    return last
+    return None
 
 
 def says_error(line: Line) -> bool:
@@ -97,6 +107,21 @@ def shorten(line: str) -> str:
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
+def _plain(line: str) -> str:
+    return (_ANSI.sub("", line) if "\x1b" in line else line).rstrip()
+
+
+def _tells(warning: str) -> bool:
+    return any(text in warning for text in _TELLING_WARNINGS)
+
+
+def _is_a_place(text: str) -> bool:
+    """Whether it is a place of a traceback, the code there, or a warning of torch."""
+    if text[:1].isspace():
+        return bool(_FRAME.match(text))
+    return text.startswith("[") and bool(_TORCH_WARNING.match(text))
+
+
 def _without_prefix(line: str) -> tuple[str, str]:
     """A line without its prefix, and the level that it was logged at; empty where it has none."""
     prefix = _PREFIX.match(line)
@@ -104,5 +129,5 @@ def _without_prefix(line: str) -> tuple[str, str]:
         # uvicorn's and Python's own loggers: INFO:     Started server process [1]
         head, colon, _ = line.partition(":")
         return line, head if colon and head in _LESSER else ""
-    text, level = line[prefix.end() :], prefix[5] or ""
+    text, level = line[prefix.end() :], prefix["level"] or ""
     return text, level or (text.partition(":")[0] if text.startswith(_LESSER) else "")

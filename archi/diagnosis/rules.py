@@ -87,6 +87,11 @@ class Text:
         return frozenset(self.literal.split()[1:-1])
 
     @functools.cached_property
+    def longest_word(self) -> str:
+        """The longest part of `literal` without a space: within one word of every such line."""
+        return max(self.literal.split(), key=len)
+
+    @functools.cached_property
     def pattern(self) -> re.Pattern[str]:
         """It as a regular expression, whose groups are the places' names."""
         pattern, end = [], 0

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from archi.diagnosis.causes import RULES
-from archi.diagnosis.log_lines import Line, error_line, may_tell, says_error, shorten
-from archi.diagnosis.rules import Confidence, Diagnosis
+from archi.diagnosis.causes import RULES, WITHOUT_A_WORD
+from archi.diagnosis.log_lines import (
+    Line,
+    error_line,
+    may_tell,
+    own_error,
+    says_error,
+    shorten,
+)
+from archi.diagnosis.rules import Confidence, Diagnosis, Rule
 
 _KILLED = 137
 _STOPPED = 143
@@ -40,6 +47,8 @@ def diagnose(
         return _OUT_OF_MEMORY
     if exit_code == _KILLED:
         return _KILLED_BY_SOMEONE
+    if own_error(last_run) is None and (found := recognised(last_run, WITHOUT_A_WORD)):
+        return found
     # An exit code tells that something failed; without a text of this start, look at those before.
     found = recognised(telling) if begin and error_line(last_run) is None else None
     return found or _unknown(last_run or telling, exit_code)
@@ -54,17 +63,22 @@ def diagnose_text(lines: Iterable[str]) -> Diagnosis | None:
     return diagnosis
 
 
-def recognised(lines: Sequence[Line]) -> Diagnosis | None:
+def recognised(lines: Sequence[Line], rules: Sequence[Rule] = RULES) -> Diagnosis | None:
     """The first rule that fits a line; of its lines the last one. None where no rule fits."""
-    whole = "\n".join([line.text for line in lines]).lower()
+    lowered = [line.text.lower() for line in lines]
+    whole = "\n".join(lowered)
     words = set(whole.split())
-    for rule in RULES:
+    vocabulary = "\n".join(words)
+    for rule in rules:
         for text in rule.texts:
-            # Most texts stand nowhere, which these tell a hundred times faster than a pattern.
-            if not text.words <= words or text.literal not in whole:
+            # Most texts stand nowhere, which words tell faster than the log, and that faster than
+            # a pattern: the first two are a part of the log's size, and leave few texts over.
+            if not text.words <= words or text.longest_word not in vocabulary:
                 continue
-            for line in reversed(lines):
-                if match := text.pattern.search(line.text):
+            if text.literal not in whole:
+                continue
+            for line, low in zip(reversed(lines), reversed(lowered), strict=True):
+                if text.literal in low and (match := text.pattern.search(line.text)):
                     return rule.diagnosis(match.groupdict(), shorten(line.text), line.number)
     return None
 

@@ -130,21 +130,18 @@ def backend() -> Path | None:
 
 def locks(folder: Path, stack: str) -> Iterator[Finding]:
     """Locks in the backend: of runs at work, and of killed ones."""
-    import socket
-
-    for _path, content in leftovers._locks(folder / ".pulumi" / "locks", stack):
-        pid, host = int(content.get("pid", 0)), content.get("hostname")
-        if host != socket.gethostname():
-            said = f"A run on {host} (process {pid}) holds the lock on {stack}."
+    for lock in leftovers.locks(folder / ".pulumi" / "locks", stack):
+        if not lock.here:
+            said = f"A run on {lock.host} (process {lock.pid}) holds the lock on {stack}."
             mend = f"if it is gone: `pulumi cancel -s {stack}`"
             yield Finding("leftovers", "note", said, mend)
-        elif leftovers._is_running_pulumi(pid):
-            yield Finding("leftovers", "note", f"A run is at work on {stack} (process {pid}).")
+        elif not lock.dead:
+            yield Finding("leftovers", "note", f"A run is at work on {stack} (process {lock.pid}).")
         else:
             yield Finding(
                 "leftovers",
                 "warning",
-                f"A run was killed (process {pid}); its lock on {stack} is left.",
+                f"A run was killed (process {lock.pid}); its lock on {stack} is left.",
                 f"the next `pulumi up -s {stack}` removes it.",
             )
 
@@ -158,14 +155,14 @@ def unknown_containers(
             continue
         role, name = label(container, "archi.role"), name_of(container)
         if role in SERVICES:
-            mend = f"the next `pulumi up -s {stack}` removes it and makes it anew."
             said = f"The state of {stack} does not know container {name}."
             if not state:
                 said = f"Container {name} is of {stack}, and there is no state of {stack} here."
-                mend = (
-                    "where it was deployed with another ARCHI_DIR or PULUMI_BACKEND_URL, set that; "
-                    f"else {mend}"
-                )
+            mend = (
+                "where it was deployed with another ARCHI_DIR or PULUMI_BACKEND_URL, set that; "
+                f"else the next `pulumi up -s {stack}` removes what a killed run made, and "
+                f"`docker rm -f {name}` what is older."
+            )
             yield Finding("leftovers", "warning", said, mend)
         elif container["State"]["Running"]:
             said = f"Container {name} is at work ({role}): a run is in progress, or was killed."
@@ -210,7 +207,7 @@ def _state(folder: Path, stack: str) -> tuple[str, list[str]]:
     ):
         try:
             text = read(path).decode()
-            return text, leftovers._pending(json.loads(text))
+            return text, leftovers.pending(json.loads(text))
         except (OSError, ValueError):
             continue
     return "", []

@@ -61,10 +61,19 @@ def distinct_errors(count: int, chosen: random.Random) -> Iterator[str]:
         yield f'{{"event": "{words}", "run": "{number:032x}", "level": "error"}}'
 
 
+def engine_errors(count: int, chosen: random.Random) -> Iterator[str]:
+    """The same with vLLM's prefix before each."""
+    for number in range(count):
+        words = " ".join(chosen.choices(WORDS, k=9))
+        prefix = "(EngineCore pid=88) ERROR 11-23 01:15:26 [core.py:1136]"
+        yield f"{prefix} RuntimeError: {words} in request {number:032x}"
+
+
 KINDS: dict[str, Callable[[int, random.Random], Iterator[str]]] = {
     "requests and statistics": access,
     "a restart loop": restarts,
     "distinct unknown errors": distinct_errors,
+    "the same of the engine": engine_errors,
 }
 
 

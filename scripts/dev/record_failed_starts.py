@@ -42,6 +42,7 @@ ENVIRONMENT = {
     "VLLM_CPU_KVCACHE_SPACE": "1",
 }
 TIMEOUT_SECONDS = 240
+READY = "Application startup complete"
 
 # Folders that look like SmolLM2's and are wrong in one way each.
 MAKE_BROKEN = f"""
@@ -77,6 +78,7 @@ folder = copy("unreadable")
 os.chown(folder / "config.json", 4711, 4711)
 os.chmod(folder / "config.json", 0o400)
 (broken / "syntax.jinja").write_text("{{% for message in messages %}}{{{{ message.content }}}}")
+(broken / "fails.jinja").write_text("{{{{ messages[9].content }}}}")
 (broken / "bad.yaml").write_text("max-model-len: [2048\\n")
 """
 
@@ -92,8 +94,10 @@ class Case:
         options: of docker-py's ``containers.run``.
         before: shell commands inside the container, before vLLM takes its place.
         kill: a text of the log, the signal that is sent when it comes, and the process that gets
-            it: a pattern of its title, or empty for all of the container.
+            it: a part of the name that the kernel has of it (15 characters), or empty for the
+            container's own.
         requests: sent once it answers: name of the file to curl's arguments.
+        eager: whether it starts without compiling the model.
 
     """
 
@@ -104,6 +108,7 @@ class Case:
     before: str = ""
     kill: tuple[str, str, str] | None = None
     requests: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    eager: bool = True
 
 
 def _bind(source: str, target: str) -> dict[str, Any]:
@@ -135,9 +140,14 @@ CASES: dict[str, Case] = {
     "no-tool-parser": Case(arguments=["--enable-auto-tool-choice"]),
     "reasoning-parser": Case(arguments=["--reasoning-parser", "qwen33"]),
     "template-missing": Case(arguments=["--chat-template", "/run/archi/templates/none.jinja"]),
-    "template-broken": Case(  # vLLM reads it at its first request
+    # vLLM starts with either of these; the first it parses for itself, and says so.
+    "template-broken": Case(
         arguments=["--chat-template", f"{BROKEN}/syntax.jinja"],
         requests={"http-400-template": _ask({"model": SERVED}, key="")},
+    ),
+    "template-fails": Case(
+        arguments=["--chat-template", f"{BROKEN}/fails.jinja"],
+        requests={"http-400-template-fails": _ask({"model": SERVED}, key="")},
     ),
     # The model and its files.
     "weights-missing": Case(model="/models/no/where/main"),
@@ -164,9 +174,12 @@ CASES: dict[str, Case] = {
     "heads-not-divisible": Case(arguments=["--tensor-parallel-size", "2"]),
     "batch-too-small": Case(arguments=["--max-num-batched-tokens", "4", "--max-num-seqs", "8"]),
     # Memory, disk, libraries, ports.
-    "kv-cache-small": Case(
-        arguments=["--max-model-len", "8192", "--kv-cache-memory-bytes", "100000000"],
+    "kv-cache-none": Case(
+        arguments=["--kv-cache-memory-bytes", "100000"],
         environment={"VLLM_CPU_KVCACHE_SPACE": "0"},
+    ),
+    "kv-cache-small": Case(
+        arguments=["--hf-overrides", '{"max_position_embeddings": 65536}'],
     ),
     "kv-cache-huge": Case(environment={"VLLM_CPU_KVCACHE_SPACE": "4000"}),
     "cpu-memory-taken": Case(
@@ -179,11 +192,19 @@ CASES: dict[str, Case] = {
     "no-libnuma": Case(options=_bind("/dev/null", "/usr/lib/x86_64-linux-gnu/libnuma.so.1.0.0")),
     "no-cpu-kernels": Case(before="rm /opt/vllm/lib/python3.11/site-packages/vllm/_C*.so"),
     "too-many-threads": Case(options={"pids_limit": 24}),
+    "disk-full": Case(
+        options={"tmpfs": {"/var/cache/vllm": "size=1m"}},
+        before="head -c 2m /dev/zero >/var/cache/vllm/taken 2>/dev/null",
+        eager=False,
+    ),
     "port-taken": Case(before="python3 -m http.server 8000 >/dev/null 2>&1 & sleep 1"),
     # Ended from outside.
     "killed": Case(kill=("Starting to load model", "SIGKILL", "")),
-    "worker-killed": Case(kill=("Application startup complete", "SIGKILL", "Worker")),
-    "engine-killed": Case(kill=("Application startup complete", "SIGKILL", "EngineCore")),
+    # Later, while it waits for its engine, vLLM 0.32.0 does not heed SIGTERM: see the logs' README.
+    "stopped-while-starting": Case(kill=("non-default args", "SIGTERM", "")),
+    "worker-killed": Case(kill=(READY, "SIGKILL", "VLLM::Worker")),
+    "engine-killed": Case(kill=(READY, "SIGKILL", "VLLM::Engine")),
+    "worker-killed-while-loading": Case(kill=("Starting to load", "SIGKILL", "VLLM::Worker")),
     # Requests that a server without tool calling, with a key, refuses.
     "requests": Case(
         arguments=["--api-key", "right", "--max-model-len", "512"],
@@ -222,7 +243,8 @@ def record(client: docker.DockerClient, name: str, case: Case, models: str, into
     options = {**NO_PIPE_LIMIT, **case.options}
     volumes = [f"{models}:/models:ro", f"{BROKEN_VOLUME}:{BROKEN}:ro", *options.pop("volumes", [])]
     serve = ["vllm", "serve", case.model, "--served-model-name", SERVED, "--host", "0.0.0.0"]  # noqa: S104
-    serve += ["--port", "8000", "--dtype", "float32", "--enforce-eager", *case.arguments]
+    serve += ["--port", "8000", "--dtype", "float32", *(["--enforce-eager"] if case.eager else [])]
+    serve += case.arguments
     container = client.containers.run(
         image("vllm-cpu", "packages").tag,
         ["-c", f'{case.before}\nexec "$@"', "sh", *serve],
@@ -243,7 +265,7 @@ def record(client: docker.DockerClient, name: str, case: Case, models: str, into
         _until(container, case.kill[0])
         _kill(container, case.kill[1], case.kill[2])
     if case.requests:
-        _until(container, "Application startup complete")
+        _until(container, READY)
         answers = {file: _answer(container, asked) for file, asked in case.requests.items()}
         container.stop()
     with contextlib.suppress(Exception):
@@ -254,8 +276,9 @@ def record(client: docker.DockerClient, name: str, case: Case, models: str, into
     for file, body in answers.items():
         (into / f"{file}.json").write_text(json.dumps(body, indent=2) + "\n")
     (into / f"{name}.log").write_text(trimmed(log))
-    _note(into, name, {"exit_code": state["ExitCode"], "out_of_memory": state["OOMKilled"]})
-    ended = "still running" if state["Running"] else f"exit code {state['ExitCode']}"
+    code = None if state["Running"] else state["ExitCode"]
+    _note(into, name, {"exit_code": code, "out_of_memory": state["OOMKilled"]})
+    ended = "still running" if code is None else f"exit code {code}"
     print(f"{name}: {ended}, {time.monotonic() - begin:.0f} s", flush=True)
     _remove(client)
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import random
+import shutil
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import docker
@@ -22,7 +24,9 @@ from docker.models.containers import Container
 from archi.docker_engine import connect
 from archi.names import LABEL_DEPLOYMENT, Names
 from archi.stack_choice import choose
+from tests.busybox import import_busybox
 from tests.checkout import Checkout
+from tests.command_line import BUSYBOX
 
 STACK = "archi-e2e"
 FULL_STACK = "archi-e2e-full"
@@ -241,3 +245,22 @@ def full(full_deployed: Assistant) -> Assistant:
         full_deployed.up("--refresh")
         full_deployed.touched = False
     return full_deployed
+
+
+@pytest.fixture(scope="session")
+def busybox_client(tmp_path_factory: pytest.TempPathFactory) -> docker.DockerClient:
+    """The Engine, with an image of busybox."""
+    client = connect()
+    import_busybox(client, tmp_path_factory.mktemp("busybox"), BUSYBOX)
+    return client
+
+
+@pytest.fixture(scope="session")
+def busybox_checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    """A checkout whose program deploys busybox."""
+    checkout = Checkout.of_tree(tmp_path_factory.mktemp("lifecycle"))
+    toolchain = checkout.make("toolchain")
+    assert toolchain.returncode == 0, toolchain.stdout
+    program = Path(__file__).with_name("busybox_program.py")
+    shutil.copy(program, checkout.path / "__main__.py")
+    return checkout

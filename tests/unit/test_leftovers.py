@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from archi.cancellation import RUN_VARIABLE
-from archi.leftovers import end_orphans, remove_dead_locks
+from archi.leftovers import end_orphans, locks, pending
 
 
 def lock(folder: Path, stack: str, pid: int, host: str = "") -> Path:
@@ -28,11 +28,16 @@ def ended_process() -> int:
     return process.pid
 
 
-def test_the_lock_of_a_process_that_is_gone_is_removed(tmp_path: Path) -> None:
+def dead(folder: Path, stack: str) -> list[int]:
+    return [one.pid for one in locks(folder, stack) if one.dead]
+
+
+def test_the_lock_of_a_process_that_is_gone_is_dead(tmp_path: Path) -> None:
     gone = ended_process()
     path = lock(tmp_path, "bot", gone)
-    assert remove_dead_locks(tmp_path, "bot") == [gone]
-    assert not path.exists()
+    [found] = locks(tmp_path, "bot")
+    assert (found.pid, found.path, found.here, found.dead) == (gone, path, True, True)
+    assert found.began == path.stat().st_mtime
 
 
 @contextmanager
@@ -46,15 +51,14 @@ def running(folder: Path, name: str) -> Iterator[int]:
 
 def test_the_lock_of_a_running_pulumi_stays(tmp_path: Path) -> None:
     with running(tmp_path, "pulumi") as pid:
-        path = lock(tmp_path, "bot", pid)
-        assert remove_dead_locks(tmp_path, "bot") == []
-    assert path.exists()
+        lock(tmp_path, "bot", pid)
+        assert dead(tmp_path, "bot") == []
 
 
 def test_a_process_that_only_has_the_same_id_does_not_count(tmp_path: Path) -> None:
     with running(tmp_path, "other") as pid:
         lock(tmp_path, "bot", pid)
-        assert remove_dead_locks(tmp_path, "bot") == [pid]
+        assert dead(tmp_path, "bot") == [pid]
 
 
 def test_a_pulumi_that_ended_and_was_not_reaped_does_not_count(tmp_path: Path) -> None:
@@ -62,19 +66,18 @@ def test_a_pulumi_that_ended_and_was_not_reaped_does_not_count(tmp_path: Path) -
         os.kill(pid, signal.SIGKILL)
         os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
         lock(tmp_path, "bot", pid)
-        assert remove_dead_locks(tmp_path, "bot") == [pid]
+        assert dead(tmp_path, "bot") == [pid]
 
 
 def test_another_machines_lock_stays(tmp_path: Path) -> None:
-    path = lock(tmp_path, "bot", ended_process(), host="elsewhere")
-    assert remove_dead_locks(tmp_path, "bot") == []
-    assert path.exists()
+    lock(tmp_path, "bot", ended_process(), host="elsewhere")
+    [found] = locks(tmp_path, "bot")
+    assert (found.host, found.here, found.dead) == ("elsewhere", False, False)
 
 
 def test_another_stacks_lock_stays(tmp_path: Path) -> None:
-    path = lock(tmp_path, "my-bot", ended_process())
-    assert remove_dead_locks(tmp_path, "bot") == []
-    assert path.exists()
+    lock(tmp_path, "my-bot", ended_process())
+    assert locks(tmp_path, "bot") == []
 
 
 def test_a_plugin_whose_run_is_gone_is_ended_and_another_is_not() -> None:
@@ -83,3 +86,11 @@ def test_a_plugin_whose_run_is_gone_is_ended_and_another_is_not() -> None:
         with subprocess.Popen([sys.executable, "-c", "input()"], env=environment) as plugin:
             assert (plugin.pid in end_orphans()) is ends
             plugin.kill()
+
+
+def test_what_was_being_made_is_named() -> None:
+    urn = "urn:pulumi:bot::archi::docker:index/container:Container::vllm-server"
+    latest = {"pending_operations": [{"resource": {"urn": urn}}]}
+    assert pending({"checkpoint": {"latest": latest}}) == ["vllm-server"]
+    assert pending({}) == []
+    assert pending({"checkpoint": {"latest": None}}) == []

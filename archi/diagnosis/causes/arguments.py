@@ -1,10 +1,14 @@
-"""What vLLM's command line refuses (0.32.0: entrypoints/launchers/, renderers/chat_utils.py)."""
+"""What vLLM's command line refuses (0.32.0: entrypoints/launchers/, renderers/chat_utils.py).
+
+Seen, but for these, from the source: another text of an unknown reasoning parser, two of a missing
+template, a YAML scanner's error, the file that is no YAML. Of older releases: ``api_server.py``.
+"""
 
 from __future__ import annotations
 
 import difflib
 
-from archi.diagnosis.rules import Found, rule
+from archi.diagnosis.rules import Confidence, Found, rule
 
 
 def _nearest_tool_parser(found: Found) -> str:
@@ -63,9 +67,23 @@ RULES = (
     ),
     rule(
         "chat-template-broken",
-        ("jinja2.exceptions.TemplateSyntaxError: {error:rest}", "TemplateSyntaxError("),
+        (
+            "jinja2.exceptions.TemplateSyntaxError: {error:rest}",
+            "TemplateSyntaxError(",
+            # what is left of it in the answer to a request
+            "Unexpected end of template",
+            "Jinja was looking for the following tags",
+        ),
         "The chat template is no valid Jinja.",
         "correct the file that archi:services.vllm.chat_template names, or leave it out.",
+    ),
+    rule(
+        "chat-template-refuses",
+        "Chat template rejected the request: {reason:rest}",
+        "The chat template gave no prompt for a request: {reason}.",
+        "a template of your own (archi:services.vllm.chat_template) has to take the roles and "
+        "tools that the chat sends: correct it, or leave it out to have the model's own.",
+        Confidence.LIKELY,
     ),
     rule(
         "argument-file-broken",
@@ -75,7 +93,7 @@ RULES = (
     ),
     rule(
         "argument-file-missing",
-        ("The config file must be of type yaml", "No such file or directory: '{file}vllm.yaml'"),
+        ("Config file must be of a yaml/yml type", "No such file or directory: '{file}vllm.yaml'"),
         "The file with vLLM's arguments is not there.",
         "`pulumi up --refresh` writes the deployment's files again.",
     ),

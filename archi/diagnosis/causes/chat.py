@@ -1,6 +1,7 @@
 """The chat application: how it finds vLLM and its database, and what it refuses at its start.
 
-Texts of chatbot/, of curl as run in its container, of httpx and psycopg.
+Texts of chatbot/ and of curl as run in its container, whose ways to fail tests provoke; those of
+httpx, psycopg 3, SQLite and gunicorn are from their source, the resolver's from the C library.
 """
 
 from __future__ import annotations

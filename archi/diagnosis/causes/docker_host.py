@@ -1,6 +1,10 @@
 """What Docker refuses: GPUs that it can't hand over, names, images, mounts, networks.
 
-Texts of Docker Engine 20.10 to 29 and of the NVIDIA Container Toolkit (libnvidia-container 1.17).
+Seen with Docker Engine 20.10 and runc 1.1 (tests/e2e/test_docker_refusals.py): missing GPU driver
+and runtime, image, program, registry, ulimits, names, mounts, networks. Torch's and CUDA's texts
+stand in torch 2.13.0's libc10_cuda and CUDA 13's libcudart. Other Engines' texts, and all of the
+NVIDIA driver and Container Toolkit (`nvidia-container-cli`, `nvml`, `NVIDIA-SMI`, CDI), are from
+knowledge: none of them was at hand.
 """
 
 from __future__ import annotations
@@ -45,9 +49,10 @@ RULES = (
     rule(
         "gpu-runtime-missing",
         (
-            'could not select device driver "…" with capabilities: [[gpu]]',
-            "nvidia-container-cli: initialization error",
+            'could not select device driver "…" with capabilities: ',
+            "Unknown runtime specified nvidia",
             "unknown or invalid runtime name: nvidia",
+            "nvidia-container-cli: initialization error",
             "unresolvable CDI devices",
             "nvidia-container-runtime-hook: no such file",
         ),
@@ -55,6 +60,14 @@ RULES = (
         "does not know of it.",
         "install nvidia-container-toolkit, run `sudo nvidia-ctk runtime configure "
         "--runtime=docker`, restart Docker; or set archi:gpu_ids to none to run on the CPU.",
+    ),
+    rule(
+        "registry-unreachable",
+        'Get "{registry:word}/v2/": ',
+        "The image registry {registry} can't be reached from the Docker host.",
+        "look whether it is up and whether a proxy is in between (the Docker daemon has settings "
+        "of its own for one); archi:registry_mirror names another registry, and archi:source "
+        "packages does without one.",
     ),
     rule(
         "image-missing",
@@ -74,8 +87,14 @@ RULES = (
         "name one for this machine in archi:services.vllm.image.",
     ),
     rule(
+        "image-without-program",
+        'exec: "{program:word}": executable file not found',
+        "The image has no program {program}: it is not one of this service.",
+        "correct archi:services.vllm.image or archi:services.postgres.image, or leave it out.",
+    ),
+    rule(
         "ulimit-refused",
-        # runc, seen with 1.1: the daemon itself runs under a lower limit and may not raise it.
+        # runc: the daemon itself runs under a lower limit and may not raise it.
         ("error setting rlimits for ready process", "error setting rlimit type {number:int}"),
         "Docker may not set the container's ulimits: its daemon has lower ones, and may not raise "
         "them.",

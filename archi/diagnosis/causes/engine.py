@@ -1,11 +1,19 @@
 """How vLLM's processes end (0.32.0: v1/engine/, v1/executor/multiproc_executor.py).
 
-Last of all tables: most of these texts are what another cause has led to.
+Last of all tables: most of these texts are what another cause has led to. Seen: a worker and an
+engine that are killed, while they load and while they serve. vLLM seldom learns their exit code;
+the texts with one are from its source. `MQLLMEngine` is of releases before 0.18.
 """
 
 from __future__ import annotations
 
 from archi.diagnosis.rules import Confidence, rule
+
+_KILLED = "A process of the engine was killed, most often by the kernel for lack of memory."
+_KILLED_MEND = (
+    "`dmesg | grep -i oom` tells; lower archi:services.vllm.cpu_kv_cache_gib, take a smaller "
+    "model, or raise archi:services.vllm.memory."
+)
 
 RULES = (
     rule(
@@ -21,9 +29,8 @@ RULES = (
             "Worker proc {name:word} died unexpectedly (exit code: -9)",
             "Failed core proc(s): {'{name}': -9}",
         ),
-        "A process of the engine was killed, most often by the kernel for lack of memory.",
-        "`dmesg | grep -i oom` tells; lower archi:services.vllm.cpu_kv_cache_gib, take a smaller "
-        "model, or raise archi:services.vllm.memory.",
+        _KILLED,
+        _KILLED_MEND,
         Confidence.LIKELY,
     ),
     rule(
@@ -54,6 +61,23 @@ RULES = (
         "it may be a page of an error or a pointer of Git LFS: remove the model's folder from the "
         "volume archi-models (or from the folder that archi:services.vllm.weights names) and bring "
         "it again with `pulumi up --refresh`.",
+        Confidence.LIKELY,
+    ),
+)
+
+WITHOUT_A_WORD = (
+    # Seen with each of them killed: most often vLLM does not learn the exit code (`None`). The same
+    # texts follow an error that a process told, so they count only where none did.
+    rule(
+        "worker-killed",
+        (
+            "Worker proc {name:word} died unexpectedly",
+            "engine core exited unexpectedly",
+            "RuntimeError: Executor failed",
+            "WorkerProc initialization failed due to an exception in a background process",
+        ),
+        _KILLED,
+        _KILLED_MEND,
         Confidence.LIKELY,
     ),
 )

@@ -1,4 +1,11 @@
-"""GPUs as vLLM 0.32.0 and torch 2.13.0 find them: v1/worker/, platforms/cuda.py, config/."""
+"""GPUs as vLLM 0.32.0 and torch 2.13.0 find them: v1/worker/, platforms/cuda.py, config/.
+
+None of it was seen: there was no GPU. From vLLM's source: memory that is taken, too few GPUs, no
+device type, compute capability, attention, and `Failed to load model`. In torch's libc10_cuda and
+libtorch_cuda: `CUDA out of memory`, no driver, the watchdog. In CUDA 13's libcudart, cuBLAS and
+NCCL: the sentences after `CUDA error:` and the names of NCCL's errors. From knowledge: `HIP out of
+memory`, and the fallen GPU of the kernel's log.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Memory for weights and KV cache (0.32.0: v1/core/kv_cache_utils.py, v1/worker/)."""
+"""Memory for weights and KV cache (0.32.0: v1/core/kv_cache_utils.py, v1/worker/).
+
+Seen on a CPU, but for that of the start, from the source (v1/worker/cpu_worker.py).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""What a model and this vLLM don't agree on (0.32.0: config/model.py, models/registry.py)."""
+"""What a model and this vLLM don't agree on (0.32.0: config/model.py, models/registry.py).
+
+Seen: architectures, code of its own, model type, context, heads, quantisation, shape, batch size.
+From the source: layers that can't be dealt out, pipelines, embeddings, float16.
+"""
 
 from __future__ import annotations
 

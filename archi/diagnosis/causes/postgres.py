@@ -1,4 +1,8 @@
-"""The database: texts of archi/in_container/postgres_start.sh, Postgres 15 and psycopg 3."""
+"""The database: texts of archi/in_container/postgres_start.sh, Postgres 15 and psycopg 3.
+
+The script's own are provoked by tests/e2e/test_postgres.py; Postgres' stand in the server of the
+image, but its full disk, its damages and its connections were not provoked.
+"""
 
 from __future__ import annotations
 

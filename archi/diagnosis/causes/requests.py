@@ -1,4 +1,8 @@
-"""Requests that vLLM refuses (0.32.0: entrypoints/serve/, renderers/), in bodies and in logs."""
+"""Requests that vLLM refuses (0.32.0: entrypoints/serve/, renderers/), in bodies and in logs.
+
+Seen in both forms of each: http-*.json of the logs. `Error: model …` is the seed page's row, the
+`failure` fields and the sentences on models are the chat application's own.
+"""
 
 from __future__ import annotations
 

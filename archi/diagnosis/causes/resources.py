@@ -1,4 +1,9 @@
-"""What a machine runs out of: shared memory, disk, ports, processes, files; and what it lacks."""
+"""What a machine runs out of: shared memory, disk, ports, processes, files; and what it lacks.
+
+Seen: a full /dev/shm and a full disk, a taken port, too few processes, a missing libnuma, kernels
+that are no library. Sentences of the C library, the loader, libgomp, Python, SQLite, Triton and
+torch stand in those of the CPU image. From knowledge: Docker Desktop's ports, nvcc, processors.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,9 @@
 """Weights and the model hub: huggingface_hub 2.4.0, transformers 5.19.0, safetensors 0.8.0.
 
-And vLLM 0.32.0: transformers_utils/config.py, model_executor/model_loader/.
+And vLLM 0.32.0: transformers_utils/config.py, model_executor/model_loader/. Seen: folders that are
+missing, incomplete, damaged, unreadable, and a hub out of reach. Whatever a hub says (gated, token,
+rate, not found) is from these libraries' source; `awaiting a review`, which the hub itself sends,
+is from knowledge.
 """
 
 from __future__ import annotations

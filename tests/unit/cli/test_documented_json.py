@@ -8,6 +8,8 @@ import re
 from typer.testing import CliRunner
 
 from archi.cli.app import app
+from archi.cli.delete import as_document
+from archi.deletion import Plan, Volume
 from archi.project import ROOT
 
 PAGE = (ROOT / "docs" / "command_line.md").read_text()
@@ -47,6 +49,24 @@ def test_doctor() -> None:
     found = printed("doctor")
     assert isinstance(found, dict)
     assert found.keys() | {key for one in found["findings"] for key in one} == documented("doctor")
+
+
+def test_delete() -> None:
+    plan = Plan(
+        name="bot",
+        containers=(),
+        networks=(),
+        volumes=(Volume("archi-bot-chat", "the conversations"),),
+        with_data=True,
+        images=(),
+        stack=None,
+        by_label="",
+        stack_file=None,
+        file_stays="",
+    )
+    told = as_document(plan, done=False)
+    named = told.keys() | {key for volume in told["volumes"] for key in volume}
+    assert named == documented("delete")
 
 
 def test_diagnose() -> None:

@@ -12,7 +12,7 @@ import typer
 from typer.testing import CliRunner
 
 from archi.cli import completion, user
-from archi.cli.delete import delete, describe
+from archi.cli.delete import as_document, delete, describe
 from archi.cli.exit_codes import ExitCode
 from archi.cli.list_deployments import list_deployments
 from archi.cli.list_services import list_services
@@ -120,6 +120,17 @@ def test_a_plan_with_data_names_the_volumes_and_what_is_in_them() -> None:
 def test_a_kept_stack_file_is_said_with_the_reason() -> None:
     said = describe(with_(file_stays="it came with archi"))
     assert "The stack file stays (it came with archi): stacks/Pulumi.bot.yaml" in said
+
+
+@pytest.mark.parametrize("data", [False, True])
+def test_a_script_is_told_what_goes_and_what_stays(data: bool) -> None:
+    told = as_document(with_(with_data=data, file_stays="--keep-files"), done=True)
+    volumes = [{"name": "archi-bot-chat", "content": "the conversations (SQLite)"}]
+    assert (told["volumes"], told["kept_volumes"]) == ((volumes, []) if data else ([], volumes))
+    assert told["containers"] == ["chatbot-bot"]
+    assert told["stack_file"] is None
+    assert told["kept_stack_file"] == "/checkout/stacks/Pulumi.bot.yaml"
+    assert not told["by_label"]
 
 
 def test_what_goes_by_label_is_said() -> None:

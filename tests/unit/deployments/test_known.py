@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,8 +12,9 @@ import pytest
 
 from archi.deployments import containers
 from archi.deployments.containers import ServiceState, moment, state_of
-from archi.deployments.known import State, option, overall, shipped, unknown
+from archi.deployments.known import State, of_the_project, option, overall, unknown
 from archi.deployments.services import NAMES, SERVICES, START_ORDER, STOP_GRACE_SECONDS
+from archi.project import SHIPPED
 from archi.settings import ChatbotSettings, PostgresSettings, VllmSettings
 from archi.settings.types import ServiceName
 from tests.checkout import ROOT
@@ -115,16 +117,19 @@ def test_a_flag_of_a_command_line_is_found() -> None:
     assert option([], "--port") is None
 
 
-def test_the_shipped_stacks_are_known_with_and_without_git(tmp_path: Path) -> None:
-    (tmp_path / ".gitignore").write_text((ROOT / ".gitignore").read_text())
-    assert {"local", "offline", "gpu", "prod"} <= shipped(tmp_path)
+def test_the_shipped_stacks_and_those_kept_in_git_are_the_projects(tmp_path: Path) -> None:
+    assert of_the_project(tmp_path) == set(SHIPPED)
     (tmp_path / "stacks").mkdir()
     for name in ("ours", "mine"):
         (tmp_path / "stacks" / f"Pulumi.{name}.yaml").write_text("config: {}\n")
     subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
     subprocess.run(["git", "add", "-f", "stacks/Pulumi.ours.yaml"], cwd=tmp_path, check=True)
-    assert "ours" in shipped(tmp_path)
-    assert "mine" not in shipped(tmp_path)
+    assert of_the_project(tmp_path) == {*SHIPPED, "ours"}
+
+
+def test_git_ignores_all_stack_files_but_the_shipped_ones() -> None:
+    listed = re.findall(r"^!stacks/Pulumi\.(.+)\.yaml$", (ROOT / ".gitignore").read_text(), re.M)
+    assert sorted(listed) == sorted(SHIPPED)
 
 
 def test_an_unknown_deployment_is_told_with_the_known_ones() -> None:

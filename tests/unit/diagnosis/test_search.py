@@ -25,6 +25,8 @@ REAL = {
     "no-tool-parser": ("tool-parser-missing", "no tool parser", "--tool-call-parser hermes"),
     "reasoning-parser": ("unknown-reasoning-parser", "qwen33", "did you mean qwen3?"),
     "template-missing": ("chat-template-missing", "is not there", "pulumi up --refresh"),
+    "template-broken": ("chat-template-broken", "no valid Jinja", "chat_template"),
+    "template-fails": ("chat-template-refuses", "has no element 9", "leave it out"),
     "weights-missing": ("weights-missing", "/models/no/where/main", "pulumi up --refresh"),
     "hub-offline": ("hub-unreachable", "not on this machine", "archi:hf_endpoint"),
     "hub-unreachable": ("hub-unreachable", "can't be reached", "archi:hf_endpoint"),
@@ -44,6 +46,8 @@ REAL = {
     "context-too-long": ("context-too-long", "8192 tokens, shorter than the 100000", "lower"),
     "heads-not-divisible": ("heads-not-divisible", "9 attention heads", "divides 9"),
     "batch-too-small": ("batch-too-small", "--max-num-batched-tokens", "max_num_seqs"),
+    "kv-cache-small": ("kv-cache-memory", "one request", "at most 23168"),
+    "kv-cache-none": ("kv-cache-memory", "No memory is left", "cpu_kv_cache_gib"),
     "kv-cache-huge": ("kv-cache-memory", "4000.0 GiB", "cpu_kv_cache_gib"),
     "cpu-memory-taken": ("kv-cache-memory", "No memory is left", "cpu_kv_cache_gib"),
     "out-of-memory": ("out-of-memory", "memory limit", "archi:services.vllm.memory"),
@@ -51,8 +55,13 @@ REAL = {
     "no-libnuma": ("library-missing", "library", "libnuma1"),
     "no-cpu-kernels": ("library-missing", "library", "archi:services.vllm.image"),
     "too-many-threads": ("too-many-processes", "threads", "ulimit"),
+    "disk-full": ("disk-full", "disk is full", "docker system df"),
     "port-taken": ("port-taken", "holds the port", "archi:services.vllm.port"),
     "killed": ("killed", "137", "archi:services.vllm.memory"),
+    "stopped-while-starting": ("stopped", "told to stop", "start_timeout"),
+    "worker-killed": ("worker-killed", "was killed", "dmesg"),
+    "worker-killed-while-loading": ("worker-killed", "was killed", "dmesg"),
+    "engine-killed": ("worker-killed", "was killed", "dmesg"),
 }
 
 
@@ -98,6 +107,7 @@ def test_every_failure_that_is_kept_is_asked() -> None:
         ("http-400-named-tool", "tools-not-enabled"),
         ("http-400-context", "context-overflow"),
         ("http-400-tokens", "context-overflow"),
+        ("http-400-template", "chat-template-broken"),
     ],
 )
 def test_a_real_refusal_of_a_request_is_recognised(name: str, cause: str) -> None:
@@ -121,6 +131,7 @@ OTHERS = [
     # Docker Engine 20.10 names the driver it was asked for, or "" for --gpus.
     ('could not select device driver "" with capabilities: [[gpu]]', "gpu-runtime-missing"),
     ('could not select device driver "nvidia" with capabilities: [[gpu]]', "gpu-runtime-missing"),
+    ("unknown or invalid runtime name: nvidia", "gpu-runtime-missing"),
     (
         "nvidia-container-cli: requirement error: unsatisfied condition: cuda>=13.0, please "
         "update your driver to a newer version",
@@ -196,8 +207,8 @@ OTHERS = [
         "ValueError: Invalid repository ID or local directory specified: 'x'.",
         "model-folder-invalid",
     ),
-    # vLLM 0.17 and before, when a probe ended it
-    ("KeyboardInterrupt: terminated", "stopped"),
+    # vLLM before 0.18, when a probe ended it
+    ("KeyboardInterrupt: MQLLMEngine terminated", "stopped"),
     # The rows of the page that ours takes the place of
     ("ConnectionError: Name or service not known", "vllm-name-unknown"),
     ("ConnectionError: [Errno 111] Connection refused", "vllm-not-answering"),
@@ -286,6 +297,15 @@ def test_anything_else_shows_the_engines_own_last_error_not_the_traceback() -> N
     assert diagnosis.confidence is Confidence.UNKNOWN
     assert diagnosis.evidence == "ValueError: the moon is full"
     assert diagnosis.line == 4
+
+
+def test_an_error_of_their_own_wins_over_what_ended_silently() -> None:
+    lines = log("worker-killed")
+    lines.insert(
+        63, "(Worker pid=4) ERROR 11-23 01:14:33 [core.py:900] ValueError: the moon is full"
+    )
+    diagnosis = diagnose(lines, 0)
+    assert (diagnosis.cause, diagnosis.line) == ("unknown", 64)
 
 
 def test_what_is_logged_as_a_warning_is_no_cause() -> None:

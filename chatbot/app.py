@@ -13,7 +13,7 @@ from werkzeug.exceptions import HTTPException
 
 from chatbot import health
 from chatbot.access import principal, request_guard
-from chatbot.api import answers, conversations, feedback, openai_api, state
+from chatbot.api import answers, conversations, feedback, openai_api, search, state
 from chatbot.api.description import described_app
 from chatbot.failures import Failure
 from chatbot.services import Services, attach, services
@@ -33,7 +33,7 @@ def create_app(parts: Services) -> Flask:
     app.before_request(_begin)
     request_guard.guard(app)
     principal.identify(app)
-    for part in (state.api, conversations.api, answers.api, feedback.api):
+    for part in (state.api, conversations.api, answers.api, feedback.api, search.api):
         app.register_api(part)
     for blueprint in (health.blueprint, openai_api.blueprint):
         app.register_blueprint(blueprint)

@@ -44,6 +44,15 @@ def check() -> None:
     body = parsed()
     if not isinstance(body, dict):
         raise Failure("invalid_body", "The body must be a JSON object.", status=422)
+    check_content(body)
+
+
+def check_content(body: object) -> None:
+    """Refuse texts that cannot be stored or sent on, and depth.
+
+    Raises:
+        Failure: 422, which it is and where.
+    """
     _check(body, "", 0)
 
 

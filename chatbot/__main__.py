@@ -8,7 +8,7 @@ import sys
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from chatbot import logs
+from chatbot import logs, metrics_folder
 from chatbot.data import migrate
 from chatbot.data.database import Database
 from chatbot.deployment_files import DeploymentFiles
@@ -48,6 +48,7 @@ def main() -> int:
     structlog.get_logger("chatbot").info(
         "starting", model=model, base_url=settings.vllm_base_url, schema=revision
     )
+    metrics_folder.prepare()
     Server(settings).run()
     return 0
 

@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-import re
 import time
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import structlog
 from flask import Flask, Response, g, jsonify, render_template, request
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 
-from chatbot import health
+from chatbot import health, metrics, request_id
 from chatbot.access import principal, request_guard
-from chatbot.api import answers, conversations, openai_api, state
+from chatbot.api import (
+    answers,
+    conversations,
+    feedback,
+    metrics_page,
+    openai_api,
+    search,
+    state,
+)
 from chatbot.api.description import described_app
 from chatbot.failures import Failure
 from chatbot.services import Services, attach, services
 
 log = structlog.get_logger(__name__)
 
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 # Asked every few seconds by the page and by Docker: logged only when they fail.
-_QUIET = ("/healthz", "/readyz", "/api/state", "/static/")
+_QUIET = ("/healthz", "/readyz", "/metrics", "/api/state", "/static/")
 
 
 def create_app(parts: Services) -> Flask:
@@ -33,9 +39,9 @@ def create_app(parts: Services) -> Flask:
     app.before_request(_begin)
     request_guard.guard(app)
     principal.identify(app)
-    for part in (state.api, conversations.api, answers.api):
+    for part in (state.api, conversations.api, answers.api, feedback.api, search.api):
         app.register_api(part)
-    for blueprint in (health.blueprint, openai_api.blueprint):
+    for blueprint in (health.blueprint, openai_api.blueprint, metrics_page.blueprint):
         app.register_blueprint(blueprint)
     app.add_url_rule("/", view_func=page)
     # The page itself finds out which conversation its address names.
@@ -55,22 +61,22 @@ def page(_conversation_id: UUID | None = None) -> str:
 
 def _begin() -> None:
     g.started = time.monotonic()
-    given = request.headers.get("X-Request-Id", "")
-    g.request_id = given if _REQUEST_ID.fullmatch(given) else uuid4().hex
-    structlog.contextvars.clear_contextvars()
-    structlog.contextvars.bind_contextvars(request_id=g.request_id)
+    g.request_id = request_id.begin(request.headers.get(request_id.HEADER))
 
 
 def _finish(response: Response) -> Response:
-    response.headers["X-Request-Id"] = g.request_id
+    response.headers[request_id.HEADER] = g.request_id
+    # Of a stream: until its first byte.
+    seconds = time.monotonic() - g.started
+    route = request.url_rule.rule if request.url_rule is not None else None
+    metrics.request_ended(route, request.method, response.status_code, seconds)
     if response.status_code >= 400 or not request.path.startswith(_QUIET):
         log.info(
             "request",
             method=request.method,
             path=request.path,
             status=response.status_code,
-            # Of a stream: until its first byte.
-            milliseconds=round((time.monotonic() - g.started) * 1000, 1),
+            milliseconds=round(seconds * 1000, 1),
         )
     return response
 
@@ -89,6 +95,7 @@ def _answer_http(error: HTTPException) -> tuple[Response, int]:
 
 
 def _answer_database(error: SQLAlchemyError) -> tuple[Response, int]:
+    metrics.database_failed()
     log.error("database_failed", error=str(error.__cause__ or error))
     return _answer_failure(
         Failure(

@@ -8,6 +8,7 @@ from typing import Any
 
 from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 
+from chatbot import metrics_folder
 from chatbot.logs import GunicornLogger
 from chatbot.settings import Settings
 
@@ -62,6 +63,7 @@ class Server(BaseApplication):  # type: ignore[misc]
             "accesslog": None,
             "logger_class": GunicornLogger,
             "worker_exit": self._worker_exit,
+            "on_exit": lambda _arbiter: metrics_folder.remove(),
         }
 
     def _worker_exit(self, _arbiter: object, _worker: object) -> None:

@@ -49,6 +49,8 @@ class Settings(BaseModel):
     max_streams: int
     first_token_timeout: float
     token_timeout: float
+    metrics: str
+    published_on_loopback: bool
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Self:
@@ -70,6 +72,8 @@ class Settings(BaseModel):
             # A long prompt on a CPU takes minutes before its first token.
             first_token_timeout=_number(env, "ARCHI_FIRST_TOKEN_TIMEOUT", "300", 0.1, 3600),
             token_timeout=_number(env, "ARCHI_TOKEN_TIMEOUT", "60", 0.1, 3600),
+            metrics=_choice(env, "ARCHI_METRICS", ("loopback", "none", "token")),
+            published_on_loopback=_is_loopback(env.get("ARCHI_PUBLISHED_BIND", host)),
         )
 
     @property
@@ -182,6 +186,20 @@ def _folder(value: str) -> Path:
             "mount the deployment's files there (pipelines.yaml and secrets/).",
         )
     return Path(value)
+
+
+def _choice(env: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:
+    """Read one of a few words; the first is the default."""
+    value = env.get(name, choices[0])
+    if value not in choices:
+        words = ", ".join(choices)
+        raise SettingsError(
+            name,
+            value,
+            f"it must be one of {words}.",
+            f"leave it out ({choices[0]}) or choose one.",
+        )
+    return value
 
 
 def _number(env: Mapping[str, str], name: str, default: str, low: float, high: float) -> float:

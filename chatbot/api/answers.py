@@ -51,6 +51,8 @@ def send_message(path: ConversationPath, body: Question) -> Response:
     parts.admission.enter()
     try:
         with parts.database.write() as session:
+            conversation = conversations.get(session, path.conversation_id, owner)
+            choices = conversations.answer_settings(conversation)
             history, row = conversations.open_turn(
                 session,
                 path.conversation_id,
@@ -58,14 +60,19 @@ def send_message(path: ConversationPath, body: Question) -> Response:
                 question=body.content,
                 parent_id=body.parent_id,
                 model=model,
+                at_root=body.at_root,
+                attachments=body.attachments,
+                agent=body.agent or choices.agent,
             )
-            conversation = conversations.get(session, path.conversation_id, owner)
         asked = AnswerRequest(
             user_id=owner,
             conversation_id=path.conversation_id,
             message_id=row.id,
             model=model,
             history=history_of(history),
+            agent=body.agent or choices.agent,
+            system_prompt=choices.system_prompt,
+            sampling=choices.sampling,
         )
         run = Run(row.id, path.conversation_id, asked, Answer(model))
         start = {

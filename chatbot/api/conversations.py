@@ -7,29 +7,43 @@ from typing import Any
 from chatbot.access.principal import current
 from chatbot.api.description import blueprint, errors, shown
 from chatbot.api.schemas import (
+    ConversationChange,
     ConversationList,
     ConversationPath,
+    DeleteAll,
+    Deleted,
     MessageList,
     NewConversation,
-    Renaming,
+    Page,
     ShownConversation,
     ShownMessage,
+    WhichMessages,
 )
 from chatbot.data import conversations
+from chatbot.data.message_details import MessageDetails
 from chatbot.services import services
 
 api = blueprint("conversations", __name__)
 
+_ONE = "/conversations/<uuid:conversation_id>"
+
 
 @api.get("/conversations", responses={"200": ConversationList})
-def list_conversations() -> dict[str, Any]:
-    """List all conversations, the newest first."""
+def list_conversations(query: Page) -> dict[str, Any]:
+    """List conversations, the one with the newest message first, a part at a time."""
     with services().database.read() as session:
-        rows = conversations.listing(session, current().user_id)
-    return shown(ConversationList(conversations=[ShownConversation.of(row) for row in rows]))
+        # One more than is asked for says whether there is another part.
+        rows = conversations.listing(session, current().user_id, query.limit + 1, query.before)
+    part = rows[: query.limit]
+    return shown(
+        ConversationList(
+            conversations=[ShownConversation.of(row) for row in part],
+            next=conversations.mark(part[-1]) if len(rows) > len(part) else None,
+        )
+    )
 
 
-@api.post("/conversations", responses={"201": ShownConversation, **errors(415)})
+@api.post("/conversations", responses={"201": ShownConversation, **errors(400, 415)})
 def create_conversation(body: NewConversation) -> tuple[dict[str, Any], int]:
     """Create a conversation."""
     with services().database.write() as session:
@@ -37,19 +51,37 @@ def create_conversation(body: NewConversation) -> tuple[dict[str, Any], int]:
     return shown(ShownConversation.of(conversation)), 201
 
 
-@api.patch(
-    "/conversations/<uuid:conversation_id>",
-    responses={"200": ShownConversation, **errors(404, 415)},
-)
-def rename_conversation(path: ConversationPath, body: Renaming) -> dict[str, Any]:
-    """Give a conversation another title."""
+@api.delete("/conversations", responses={"200": Deleted, **errors(400, 415)})
+def delete_conversations(body: DeleteAll) -> dict[str, Any]:
+    """Delete all of one's conversations, and end their answers in progress."""
     with services().database.write() as session:
+        deleted, answering = conversations.remove_all(session, current().user_id)
+    for conversation_id in answering:
+        services().runs.end_conversation(conversation_id)
+    return shown(Deleted(deleted=deleted))
+
+
+@api.get(_ONE, responses={"200": ShownConversation, **errors(404)})
+def show_conversation(path: ConversationPath) -> dict[str, Any]:
+    """Show a conversation's title and settings."""
+    with services().database.read() as session:
         conversation = conversations.get(session, path.conversation_id, current().user_id)
-        conversation.title = body.title
     return shown(ShownConversation.of(conversation))
 
 
-@api.delete("/conversations/<uuid:conversation_id>", responses={"204": None, **errors(404)})
+@api.patch(_ONE, responses={"200": ShownConversation, **errors(400, 404, 415)})
+def change_conversation(path: ConversationPath, body: ConversationChange) -> dict[str, Any]:
+    """Change a conversation's title, or what its next answers are made with."""
+    with services().database.write() as session:
+        conversation = conversations.get(session, path.conversation_id, current().user_id)
+        conversation.title = body.title or conversation.title
+        if body.settings is not None:
+            changes = body.settings.model_dump(mode="json", exclude_unset=True)
+            conversations.change_settings(conversation, changes)
+    return shown(ShownConversation.of(conversation))
+
+
+@api.delete(_ONE, responses={"204": None, **errors(404)})
 def delete_conversation(path: ConversationPath) -> tuple[str, int]:
     """Delete a conversation with its messages, and end its answer in progress."""
     with services().database.write() as session:
@@ -58,18 +90,21 @@ def delete_conversation(path: ConversationPath) -> tuple[str, int]:
     return "", 204
 
 
-@api.get(
-    "/conversations/<uuid:conversation_id>/messages",
-    responses={"200": MessageList, **errors(404)},
-)
-def list_messages(path: ConversationPath) -> dict[str, Any]:
-    """List the messages from the first to the newest."""
+@api.get(f"{_ONE}/messages", responses={"200": MessageList, **errors(404)})
+def list_messages(path: ConversationPath, query: WhichMessages) -> dict[str, Any]:
+    """List the messages of one branch, from the first to a leaf, or of all branches."""
     with services().database.read() as session:
         conversation = conversations.get(session, path.conversation_id, current().user_id)
-        rows = conversations.path(session, path.conversation_id)
+        if query.tree:
+            rows = conversations.tree(session, path.conversation_id)
+        else:
+            rows = conversations.path(session, path.conversation_id, query.leaf)
+        if query.leaf is not None and query.leaf not in {row.id for row in rows}:
+            raise conversations.message_not_found("leaf")
+        details = MessageDetails.of(session, path.conversation_id)
     return shown(
         MessageList(
             conversation=ShownConversation.of(conversation),
-            messages=[ShownMessage.of(row) for row in rows],
+            messages=[ShownMessage.of(row, details) for row in rows],
         )
     )

@@ -16,6 +16,10 @@ from typing import Any
 import httpx2
 from flask import Blueprint, Response, jsonify, request
 
+from chatbot.api import json_body
+from chatbot.api.openai_request import LENGTHS, checked
+from chatbot.api.openai_tally import Tally
+from chatbot.data.tables import Status
 from chatbot.failures import Failure
 from chatbot.health import probe_model
 from chatbot.model import errors as model_errors
@@ -25,21 +29,6 @@ from chatbot.runs.client_connection import ClientConnection
 from chatbot.services import Services, services
 
 blueprint = Blueprint("openai", __name__, url_prefix="/v1")
-
-# vLLM computes all n answers at once: a huge n has taken servers down (CVE-2026-34756).
-MAX_CHOICES = 4
-
-# What is passed on. Anything else is dropped, as OpenAI's own servers drop what they don't know:
-# vLLM has parameters (chat_template among them) that a client has no business to set.
-PASSED_ON = frozenset(
-    {
-        "messages", "stream", "stream_options", "max_tokens", "max_completion_tokens",
-        "temperature", "top_p", "top_k", "min_p", "seed", "stop", "n", "user",
-        "presence_penalty", "frequency_penalty", "repetition_penalty", "logit_bias",
-        "logprobs", "top_logprobs", "response_format", "reasoning_effort",
-        "tools", "tool_choice", "parallel_tool_calls",
-    }
-)  # fmt: skip
 
 
 @blueprint.get("/models")
@@ -52,8 +41,7 @@ def models() -> Response:
 def chat_completions() -> Response:
     """Complete a chat, streaming or not."""
     parts = services()
-    asked = request.get_json(silent=True)
-    body = checked(asked, parts.files.model)
+    body = checked(json_body.parsed(), parts.files.model)
     connection = ClientConnection(request.environ)
     parts.admission.enter()
     channel: Channel[bytes] = Channel()
@@ -81,41 +69,6 @@ def chat_completions() -> Response:
     return Response(content, mimetype="application/json")
 
 
-def checked(asked: object, served: str) -> dict[str, Any]:
-    """Return the request as it is handed on.
-
-    Raises:
-        Failure: it is no chat request (400), or names another model than ``served`` (404).
-    """
-    if not isinstance(asked, dict):
-        raise Failure("invalid_body", "The body must be a JSON object.", status=400)
-    messages = asked.get("messages")
-    if not isinstance(messages, list) or not messages:
-        raise Failure(
-            "invalid_body",
-            "`messages` must be a list with at least one message.",
-            status=400,
-            param="messages",
-        )
-    wanted = asked.get("model")
-    if wanted not in (None, "", served):
-        raise Failure(
-            "model_not_found",
-            f"The model {wanted!r} is not served here; this deployment serves {served!r}.",
-            f"Ask for {served!r}, or leave `model` out.",
-            status=404,
-            param="model",
-        )
-    body = {key: value for key, value in asked.items() if key in PASSED_ON and value is not None}
-    choices = body.get("n", 1)
-    if not isinstance(choices, int) or isinstance(choices, bool) or choices < 1:
-        raise Failure("invalid_body", "`n` must be a positive integer.", status=400, param="n")
-    if "n" in body:
-        body["n"] = min(choices, MAX_CHOICES)
-    body["model"] = served
-    return body
-
-
 async def _relay(
     parts: Services, body: dict[str, Any], opened: Future[httpx2.Response], channel: Channel[bytes]
 ) -> None:
@@ -128,8 +81,9 @@ async def _relay(
     limits = parts.settings
     # An answer that is not streamed comes at once, so it has the first token's patience.
     patience = limits.first_token_timeout
-    tail = b""
+    tally = Tally(streaming=streaming)
     try:
+        await _fit(parts, body)
         async with asyncio.timeout(patience) as deadline:
             upstream = parts.client.stream("POST", url, json=body)
             async with upstream as response:
@@ -140,18 +94,34 @@ async def _relay(
                     if streaming:
                         patience = limits.token_timeout
                         deadline.reschedule(loop.time() + patience)
-                    tail = (tail + piece)[-64:]
+                    tally.add(piece)
                     await channel.put(piece)
-        if streaming and b"[DONE]" not in tail:
+        if tally.whole:
+            tally.ended(Status.COMPLETE)
+        else:
+            tally.ended(Status.INTERRUPTED)
             await channel.put(_in_band(model_errors.cut()))
+    except asyncio.CancelledError:
+        tally.ended(Status.INTERRUPTED)
+        raise
     except Exception as error:
-        failure = _failure(error, parts, patience, first=not tail, model=str(body["model"]))
+        tally.ended(Status.ERROR)
+        failure = _failure(error, parts, patience, first=not tally.begun, model=str(body["model"]))
         if opened.done():
             if not streaming:
                 raise failure from error
             await channel.put(_in_band(failure))
         else:
             opened.set_exception(failure)
+
+
+async def _fit(parts: Services, body: dict[str, Any]) -> None:
+    """Ask for as many tokens as fit, where more are asked for than the model's context has."""
+    if any(key in body for key in LENGTHS):
+        limit = await parts.server.context_length(str(body["model"]))
+        for key in LENGTHS:
+            if limit is not None and body.get(key, 0) >= limit:
+                del body[key]
 
 
 def _in_band(failure: Failure) -> bytes:

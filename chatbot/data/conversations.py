@@ -5,18 +5,45 @@ Every function takes an open session and leaves the commit to its caller.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import CursorResult, delete, or_, select, update
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
-from chatbot.data.tables import Conversation, Message, Role, Status, now
+from chatbot.agent.request import Sampling
+from chatbot.data.tables import (
+    Attachment,
+    Conversation,
+    Document,
+    Message,
+    Role,
+    Status,
+    now,
+)
 from chatbot.failures import Failure
 
 TITLE_CHARS = 60
 MAX_TITLE_CHARS = 200
+# Conversations in one part of a list, at most.
+PAGE = 500
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True)
+class AnswerChoices:
+    """What a conversation's next answer is made with; None is the deployment's default."""
+
+    agent: str | None
+    model: str | None
+    system_prompt: str | None
+    sampling: Sampling
 
 
 def title_from(question: str) -> str:
@@ -37,11 +64,27 @@ def create(session: Session, owner: UUID, title: str = "") -> Conversation:
     return conversation
 
 
-def listing(session: Session, owner: UUID, limit: int = 500) -> list[Conversation]:
-    """Return an account's conversations, the one with the newest message first."""
+def listing(
+    session: Session, owner: UUID, limit: int = PAGE, before: str | None = None
+) -> list[Conversation]:
+    """Return an account's conversations, the one with the newest message first.
+
+    ``before`` is a ``mark`` of the last one that is known already.
+    """
     order = (Conversation.updated_at.desc(), Conversation.id.desc())
     own = select(Conversation).where(Conversation.user_id == owner)
+    if before is not None:
+        moment, _, hexadecimal = before.partition("-")
+        at = _EPOCH + int(moment) * _MICROSECOND
+        older = Conversation.updated_at < at
+        same = (Conversation.updated_at == at) & (Conversation.id < UUID(hexadecimal))
+        own = own.where(or_(older, same))
     return list(session.scalars(own.order_by(*order).limit(limit)))
+
+
+def mark(conversation: Conversation) -> str:
+    """Return a conversation's place in the list: microseconds since 1970, and its id."""
+    return f"{(conversation.updated_at - _EPOCH) // _MICROSECOND}-{conversation.id.hex}"
 
 
 def get(session: Session, conversation_id: UUID, owner: UUID) -> Conversation:
@@ -66,11 +109,76 @@ def remove(session: Session, conversation_id: UUID, owner: UUID) -> None:
     session.delete(get(session, conversation_id, owner))
 
 
+def remove_all(session: Session, owner: UUID) -> tuple[int, list[UUID]]:
+    """Delete all of an account's conversations.
+
+    Returns:
+        How many there were, and those of them in which an answer was in progress.
+    """
+    own = select(Conversation.id).where(Conversation.user_id == owner)
+    streaming = select(Message.conversation_id).where(
+        Message.status == Status.STREAMING, Message.conversation_id.in_(own)
+    )
+    answering = list(session.scalars(streaming))
+    done = session.execute(delete(Conversation).where(Conversation.user_id == owner))
+    assert isinstance(done, CursorResult)  # noqa: S101 - what a DELETE gives
+    return done.rowcount, answering
+
+
+def change_settings(conversation: Conversation, changes: dict[str, Any]) -> None:
+    """Change what a conversation's next answers are made with; None takes a key away."""
+    merged = {**conversation.settings, **changes}
+    conversation.settings = {key: value for key, value in merged.items() if value is not None}
+
+
+def answer_settings(conversation: Conversation) -> AnswerChoices:
+    """Return what a conversation's next answer is made with."""
+    found = conversation.settings
+    return AnswerChoices(
+        agent=found.get("agent"),
+        model=found.get("model"),
+        system_prompt=found.get("system_prompt"),
+        sampling=Sampling(**found.get("sampling", {})),
+    )
+
+
+def tree(session: Session, conversation_id: UUID) -> list[Message]:
+    """Return all messages of a conversation, every branch, the oldest first."""
+    own = select(Message).where(Message.conversation_id == conversation_id)
+    return list(session.scalars(own.order_by(Message.id)))
+
+
+def own_message(session: Session, message_id: UUID, owner: UUID) -> Message:
+    """Return a message of one of an account's conversations.
+
+    Raises:
+        Failure: 404, there is none with that id, or it is another account's.
+    """
+    own = (
+        select(Message)
+        .join(Conversation, Message.conversation_id == Conversation.id)
+        .where(Message.id == message_id, Conversation.user_id == owner)
+    )
+    found = session.scalars(own).first()
+    if found is None:
+        raise message_not_found()
+    return found
+
+
+def message_not_found(param: str | None = None) -> Failure:
+    """Say that a message's id is unknown, or another account's."""
+    return Failure(
+        "message_not_found",
+        "There is no such message.",
+        "It may have been deleted in another tab: reload the page.",
+        status=404,
+        param=param,
+    )
+
+
 def path(session: Session, conversation_id: UUID, leaf_id: UUID | None = None) -> list[Message]:
     """Return the messages from the first one to a leaf, by default the newest leaf."""
-    rows = session.scalars(
-        select(Message).where(Message.conversation_id == conversation_id).order_by(Message.id)
-    ).all()
+    rows = tree(session, conversation_id)
     by_id = {row.id: row for row in rows}
     node = by_id.get(leaf_id) if leaf_id is not None else (rows[-1] if rows else None)
     found: list[Message] = []
@@ -88,6 +196,9 @@ def open_turn(
     question: str | None,
     parent_id: UUID | None,
     model: str,
+    at_root: bool = False,
+    attachments: Sequence[UUID] = (),
+    agent: str | None = None,
 ) -> tuple[list[Message], Message]:
     """Put down a question and the empty answer that is about to stream.
 
@@ -98,6 +209,9 @@ def open_turn(
         question: the question's text; None to answer the question ``parent_id`` again.
         parent_id: the message that the question follows; None for the newest one.
         model: the model that will answer.
+        at_root: the question follows no message, whatever else the conversation holds.
+        attachments: ids of documents that the question carries.
+        agent: the agent that will answer; None for the default one.
 
     Returns:
         The path up to and including the question, and the answer.
@@ -117,15 +231,9 @@ def open_turn(
             "Wait for its end or stop it.",
             status=409,
         )
-    history = path(session, conversation_id, parent_id)
+    history = [] if at_root else path(session, conversation_id, parent_id)
     if parent_id is not None and not history:
-        raise Failure(
-            "message_not_found",
-            "There is no such message in this conversation.",
-            "Reload the page.",
-            status=404,
-            param="parent_id",
-        )
+        raise message_not_found("parent_id")
     moment = now()
     if question is not None:
         asked = Message(
@@ -139,6 +247,7 @@ def open_turn(
         )
         session.add(asked)
         session.flush()
+        _attach(session, asked.id, owner, attachments)
         history.append(asked)
         conversation.title = conversation.title or title_from(question)
     elif not history or history[-1].role != Role.USER:
@@ -156,12 +265,34 @@ def open_turn(
         role=Role.ASSISTANT,
         status=Status.STREAMING,
         model=model,
+        agent=agent,
         created_at=moment,
     )
     session.add(answer)
     conversation.updated_at = moment
     session.flush()
     return history, answer
+
+
+def _attach(session: Session, message_id: UUID, owner: UUID, documents: Sequence[UUID]) -> None:
+    """Have a question carry documents: the account's own, or the deployment's mounted ones."""
+    wanted = list(dict.fromkeys(documents))
+    readable = select(Document.id).where(
+        Document.id.in_(wanted), or_(Document.user_id == owner, Document.user_id.is_(None))
+    )
+    if wanted and set(session.scalars(readable)) != set(wanted):
+        raise Failure(
+            "document_not_found",
+            "There is no such document.",
+            "It may have been deleted: upload it again.",
+            status=404,
+            param="attachments",
+        )
+    session.add_all(
+        Attachment(message_id=message_id, document_id=found, position=position)
+        for position, found in enumerate(wanted)
+    )
+    session.flush()
 
 
 def save_answer(session: Session, message_id: UUID, values: dict[str, Any]) -> bool:

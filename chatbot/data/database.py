@@ -63,18 +63,25 @@ class Database:
 
 
 def _engine(url: URL) -> Engine:
+    # hide_parameters: an error's text, which is logged, must not hold what people wrote.
     if url.get_backend_name() == "postgresql":
         timeouts = f"-c lock_timeout={WAIT * 1000} -c statement_timeout={WAIT * 5000}"
         return create_engine(
             url,
             pool_pre_ping=True,
+            hide_parameters=True,
             pool_size=10,
             max_overflow=20,
             pool_timeout=WAIT,
             connect_args={"connect_timeout": WAIT, "options": timeouts},
         )
     engine = create_engine(
-        url, pool_size=10, max_overflow=20, pool_timeout=WAIT, connect_args={"timeout": WAIT}
+        url,
+        hide_parameters=True,
+        pool_size=10,
+        max_overflow=20,
+        pool_timeout=WAIT,
+        connect_args={"timeout": WAIT},
     )
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 
+from chatbot import request_id
 from chatbot.failures import Failure
 from chatbot.model import errors as model_errors
 
@@ -116,6 +117,7 @@ def http_client(base_url: str, api_key: str) -> httpx2.AsyncClient:
         timeout=httpx2.Timeout(None, connect=5.0, pool=5.0),
         limits=httpx2.Limits(max_connections=None, max_keepalive_connections=32),
         trust_env=not direct,
+        event_hooks={"request": [request_id.hand_on]},
     )
 
 

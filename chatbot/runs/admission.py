@@ -16,7 +16,8 @@ class Admission:
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
-        self._free = threading.BoundedSemaphore(limit)
+        self.free = limit
+        self._lock = threading.Lock()
 
     def enter(self) -> None:
         """Take a place; ``leave`` gives it back.
@@ -24,9 +25,12 @@ class Admission:
         Raises:
             Failure: 503, all places are taken.
         """
-        if not self._free.acquire(blocking=False):
-            raise failures.busy(self.limit)
+        with self._lock:
+            if self.free == 0:
+                raise failures.busy(self.limit)
+            self.free -= 1
 
     def leave(self) -> None:
         """Give a place back."""
-        self._free.release()
+        with self._lock:
+            self.free += 1

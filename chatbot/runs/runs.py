@@ -16,6 +16,7 @@ from uuid import UUID
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from chatbot import metrics, request_id
 from chatbot.agent.request import AnswerRequest
 from chatbot.agent.responder import Responder
 from chatbot.data import conversations
@@ -113,6 +114,7 @@ class Runs:
     async def _work(self, run: Run) -> None:
         answer = run.answer
         run.task = asyncio.current_task()
+        request_id.bind_run(run.id, run.conversation_id)
         flusher = asyncio.create_task(self._flush(run))
         try:
             if run.ended_as is None:
@@ -125,7 +127,7 @@ class Runs:
             broken = answer.begun and failure.code in ("model_unreachable", "model_stalled")
             answer.status = Status.INTERRUPTED if broken else Status.ERROR
         except Exception as error:
-            log.exception("run_failed", run=str(run.id))
+            log.exception("run_failed")
             answer.failure = model_errors.unreadable(error)
             answer.status = Status.ERROR
         run.ended_as = run.ended_as or answer.status
@@ -134,9 +136,9 @@ class Runs:
         saved = await self._save(run)
         await run.channel.put(Event("end", {"columns": answer.columns(), "saved": saved}))
         usage = answer.columns()["usage"] or {}
+        metrics.answer_ended("agent", answer.status, usage, answer.columns()["timings"])
         log.info(
             "run_ended",
-            run=str(run.id),
             status=answer.status,
             finish_reason=answer.finish_reason,
             failure=answer.failure.code if answer.failure else None,
@@ -165,7 +167,7 @@ class Runs:
                     await asyncio.wait([saving])
                     raise
                 except SQLAlchemyError as error:
-                    log.warning("answer_not_flushed", run=str(run.id), error=str(error))
+                    log.warning("answer_not_flushed", error=str(error))
 
     async def _save(self, run: Run) -> bool:
         for pause in (*_SAVE_AGAIN_AFTER, None):
@@ -173,7 +175,7 @@ class Runs:
                 return await asyncio.to_thread(self._write, run)
             except SQLAlchemyError as error:
                 reason = str(error.__cause__ or error)
-                log.warning("answer_not_saved", run=str(run.id), reason=reason, again_after=pause)
+                log.warning("answer_not_saved", reason=reason, again_after=pause)
                 if pause is None:
                     return False
                 await asyncio.sleep(pause)

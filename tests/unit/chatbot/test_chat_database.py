@@ -18,7 +18,7 @@ from chatbot.failures import Failure
 from tests.chat_application import ROOT
 from tests.chat_database import database_password, database_url, drop_database
 
-HEAD = "0002"
+HEAD = "0003"
 
 
 @pytest.fixture
@@ -30,9 +30,14 @@ def database(tmp_path: Path) -> Iterator[Database]:
     drop_database(tmp_path)
 
 
+def _in_tables(name: str | None, kind: str, _parents: object) -> bool:
+    """Leave out the search's own tables, which only its triggers and queries know."""
+    return kind != "table" or not str(name).startswith("search_")
+
+
 def test_migrations_make_what_the_tables_say(database: Database) -> None:
     with database.engine.connect() as connection:
-        context = MigrationContext.configure(connection)
+        context = MigrationContext.configure(connection, opts={"include_name": _in_tables})
         assert compare_metadata(context, Base.metadata) == []
 
 

@@ -7,7 +7,7 @@ import pytest
 import requests
 from langchain_openai import ChatOpenAI
 
-from chatbot.api.openai_api import MAX_CHOICES
+from chatbot.api.openai_request import MAX_CHOICES, MAX_MESSAGES
 from tests.chat_application import Chat, ChatApplication
 from tests.scripted_vllm import MODEL, Script, ScriptedVllm
 
@@ -79,7 +79,21 @@ def test_another_model_is_404_naming_the_served_one(sdk: openai.OpenAI) -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [[], {}, {"messages": []}, {"messages": "Hello"}, {"messages": ASKED, "n": 0}],
+    [
+        [],
+        {},
+        {"messages": []},
+        {"messages": "Hello"},
+        {"messages": ASKED * (MAX_MESSAGES + 1)},
+        {"messages": ASKED, "n": 0},
+        {"messages": ASKED, "n": 10**400},
+        {"messages": ASKED, "max_tokens": "many"},
+        {"messages": ASKED, "max_tokens": 0},
+        {"messages": ASKED, "max_completion_tokens": True},
+        {"messages": ASKED, "tools": {}},
+        {"messages": ASKED, "tools": [{}] * 129},
+        {"messages": ASKED, "stream": "yes"},
+    ],
 )
 def test_bad_requests_get_openais_error_shape(chat: Chat, body: object) -> None:
     response = chat.client.post("/v1/chat/completions", json=body)
@@ -146,3 +160,72 @@ def test_the_model_server_being_away_is_503(chat: Chat, vllm: ScriptedVllm) -> N
     assert (response.status_code, models.status_code) == (503, 503)
     assert response.json["error"]["code"] == "model_unreachable"
     assert "Retry-After" in response.headers
+
+
+def test_odd_bodies_are_refused_and_not_handed_on(chat: Chat, vllm: ScriptedVllm) -> None:
+    for body in (
+        b"",
+        b"{",
+        b"[" * 100_000,
+        b'{"messages":' * 200 + b"1" + b"}" * 200,
+        b'{"messages": [{"role": "user", "content": "\\ud800"}]}',
+        b'{"messages": [{"role": "user", "content": "\xff"}]}',
+    ):
+        response = chat.client.post(
+            "/v1/chat/completions", data=body, content_type="application/json"
+        )
+        assert response.status_code in (400, 422), body[:50]
+        assert response.json["error"]["message"]
+    assert vllm.requests == []
+
+
+def test_more_tokens_than_the_context_has_are_as_many_as_fit(
+    chat: Chat, vllm: ScriptedVllm
+) -> None:
+    for key in ("max_tokens", "max_completion_tokens"):
+        for wanted, sent in ((2_000_000, None), (100, 100)):
+            body = {"messages": ASKED, key: wanted}
+            assert chat.client.post("/v1/chat/completions", json=body).status_code == 200
+            assert vllm.requests[-1].get(key) == sent
+
+
+def test_what_open_webui_sends_is_answered(
+    application: ChatApplication, vllm: ScriptedVllm
+) -> None:
+    headers = {"Authorization": "Bearer sk-x", "X-OpenWebUI-User-Name": "somebody"}
+    listed = requests.get(f"{application.url}/v1/models", headers=headers, timeout=10)
+    assert [model["id"] for model in listed.json()["data"]] == [MODEL]
+    body = {
+        "model": MODEL,
+        "messages": [{"role": "user", "content": [{"type": "text", "text": "Hello?"}]}],
+        "stream": True,
+        "stream_options": {"include_usage": True},
+        "max_tokens": 8192,
+        "session_id": "abc",
+        "chat_id": "def",
+        "background_tasks": {"title_generation": True},
+        "metadata": {"variables": {}},
+    }
+    answer = requests.post(
+        f"{application.url}/v1/chat/completions", json=body, headers=headers, timeout=10
+    )
+    assert answer.headers["Content-Type"].startswith("text/event-stream")
+    events = [line for line in answer.text.split("\n") if line]
+    assert all(line.startswith("data: ") for line in events)
+    assert events[-1] == "data: [DONE]"
+    assert '"usage"' in events[-2]
+    assert set(vllm.requests[-1]) == {"model", "messages", "stream", "stream_options"}
+
+
+def test_tools_are_handed_on_and_their_calls_come_back(
+    sdk: openai.OpenAI, vllm: ScriptedVllm
+) -> None:
+    vllm.script = Script(tool_calls=[("clock", '{"zone": "UTC"}')], finish_reason="tool_calls")
+    tools = [{"type": "function", "function": {"name": "clock", "parameters": {"type": "object"}}}]
+    answer = sdk.chat.completions.create(
+        model=MODEL, messages=ASKED, tools=tools, tool_choice="auto"
+    )
+    [call] = answer.choices[0].message.tool_calls or []
+    assert (call.function.name, call.function.arguments) == ("clock", '{"zone": "UTC"}')
+    assert vllm.requests[-1]["tools"] == tools
+    assert vllm.requests[-1]["tool_choice"] == "auto"

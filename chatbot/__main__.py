@@ -11,7 +11,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from chatbot import logs, metrics_folder
 from chatbot.data import migrate
 from chatbot.data.database import Database
+from chatbot.data.recovery import recover_gone, recover_runless
 from chatbot.deployment_files import DeploymentFiles
+from chatbot.runs.worker_name import is_alive, this_host
 from chatbot.server import Server
 from chatbot.settings import Settings, SettingsError
 
@@ -34,6 +36,7 @@ def main() -> int:
         return 2
     try:
         revision = migrate.upgrade(database)
+        recover(database)
     except SQLAlchemyError as error:
         print(
             f"chatbot: cannot start. The database {settings.database_url} cannot be migrated: "
@@ -51,6 +54,17 @@ def main() -> int:
     metrics_folder.prepare()
     Server(settings).run()
     return 0
+
+
+def recover(database: Database) -> None:
+    """Mark what an earlier process left in progress as interrupted.
+
+    Raises:
+        SQLAlchemyError: the database fails.
+    """
+    recover_gone(database, this_host(), is_alive)
+    with database.write() as session:
+        recover_runless(session)
 
 
 if __name__ == "__main__":

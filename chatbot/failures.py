@@ -65,3 +65,14 @@ def busy(limit: int) -> Failure:
         status=503,
         retry_after=2,
     )
+
+
+def shutting_down() -> Failure:
+    """Say that no new answer is begun here any more."""
+    return Failure(
+        "shutting_down",
+        "The chat application is shutting down.",
+        "Try again in a minute.",
+        status=503,
+        retry_after=10,
+    )

@@ -6,21 +6,46 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import structlog
 from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
+from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]
 
 from chatbot import metrics_folder
+from chatbot.data.database import Database
+from chatbot.data.recovery import recover_gone
+from chatbot.deployment_files import DeploymentFiles
 from chatbot.logs import GunicornLogger
+from chatbot.runs.admission import SLOTS, Admission, Places
+from chatbot.runs.worker_name import is_alive, this_host
 from chatbot.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+
+class Worker(ThreadWorker):  # type: ignore[misc]
+    """gunicorn's worker of threads, which while it drains refuses new connections.
+
+    gunicorn's own (27.0) keeps its listening socket to the end, so that clients would hang in it.
+    """
+
+    def set_accept_enabled(self, enabled: bool) -> None:
+        """Accept connections, or no more."""
+        super().set_accept_enabled(enabled)
+        if not self.alive:
+            for listener in self.sockets:
+                listener.close()
 
 
 class Server(BaseApplication):  # type: ignore[misc]
-    """gunicorn with one worker of many threads; ``run`` returns only by ending the process.
-
-    One worker, because an answer in progress lives in its worker, and a stop must reach it there.
-    """
+    """gunicorn with workers of many threads; ``run`` returns only by ending the process."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._places = Places()
+        # In the master: which slot of the places is whose. In a worker: its own.
+        self._workers: dict[int, Any] = {}
+        self._slot = 0
+        self._draining: Callable[[], bool] = lambda: False
         self._close: Callable[[], None] | None = None
         super().__init__()
 
@@ -33,12 +58,11 @@ class Server(BaseApplication):  # type: ignore[misc]
         """Make the application, in the worker."""
         # Here, because the master process does not need what it imports.
         from chatbot.app import create_app
-        from chatbot.data.recovery import recover
         from chatbot.services import Services
 
-        parts = Services(self._settings)
-        # The worker before this one may have been killed in the middle of an answer.
-        recover(parts.database)
+        limit = self._settings.max_streams
+        admission = Admission(limit, self._places, self._slot, self._draining)
+        parts = Services(self._settings, admission)
         self._close = parts.close
         return create_app(parts)
 
@@ -47,26 +71,54 @@ class Server(BaseApplication):  # type: ignore[misc]
         host = f"[{settings.listen_host}]" if ":" in settings.listen_host else settings.listen_host
         return {
             "bind": f"{host}:{settings.listen_port}",
-            "workers": 1,
-            "worker_class": "gthread",
-            # Each answer holds a thread. The others serve the lists and /healthz, and connections
-            # that browsers open in advance, each of which holds one for up to 5 seconds.
-            "threads": settings.max_streams + 24,
+            "workers": settings.workers,
+            "worker_class": Worker,
+            # Threads start when they are needed. Each stream holds one, and all may land in one
+            # worker: those of the page (services.seats) and those of /v1. The others serve the
+            # lists and /healthz, and connections that browsers open in advance, each of which
+            # holds one for up to 5 seconds.
+            "threads": 3 * settings.max_streams + 24,
             # Says only that the worker's main thread is alive: no stream is cut by it.
             "timeout": 60,
             # A stopping worker lets answers end. Nothing is lost where Docker is less patient.
-            "graceful_timeout": 600,
+            "graceful_timeout": int(settings.drain_timeout),
             "keepalive": 75,
             # It must be writable where the root is read-only, and should not be on a disk.
             "worker_tmp_dir": "/dev/shm" if Path("/dev/shm").is_dir() else "/tmp",  # noqa: S108
             "control_socket_disable": True,
             "accesslog": None,
             "logger_class": GunicornLogger,
+            "pre_fork": self._pre_fork,
+            "post_fork": self._post_fork,
             "worker_exit": self._worker_exit,
             "on_exit": lambda _arbiter: metrics_folder.remove(),
+            "child_exit": self._child_exit,
         }
+
+    def _pre_fork(self, _arbiter: object, worker: object) -> None:
+        """Give the worker a slot of its own, in the master."""
+        self._slot = next(slot for slot in range(SLOTS) if slot not in self._workers)
+        self._workers[self._slot] = worker
+
+    def _post_fork(self, _arbiter: object, worker: Any) -> None:  # noqa: ANN401 - gunicorn's
+        """Know, in the worker, when it is to end."""
+        self._draining = lambda: not worker.alive
 
     def _worker_exit(self, _arbiter: object, _worker: object) -> None:
         """End the worker's answers, so that each is saved with what it has."""
         if self._close is not None:
             self._close()
+
+    def _child_exit(self, _arbiter: object, worker: object) -> None:
+        """Put right, in the master, what a killed worker left behind."""
+        slot = next(slot for slot, other in self._workers.items() if other is worker)
+        self._places.clear(slot)
+        del self._workers[slot]
+        # An exception would end the master. What this cannot do now, the workers do later.
+        try:
+            # Opened and closed here: no connection may be open when the next worker is forked.
+            database = Database.of(self._settings, DeploymentFiles(self._settings.files))
+            recover_gone(database, this_host(), is_alive)
+            database.close()
+        except Exception:
+            log.exception("orphans_not_marked")

@@ -10,20 +10,25 @@ from chatbot.agent.responder import ChatResponder
 from chatbot.data.database import Database
 from chatbot.deployment_files import DeploymentFiles
 from chatbot.model.server import ModelServer, http_client
-from chatbot.runs.admission import Admission
+from chatbot.runs.admission import Admission, Seats
 from chatbot.runs.background_loop import BackgroundLoop
 from chatbot.runs.runs import Runs
+from chatbot.runs.watch import Limits
 from chatbot.settings import Settings
 
 
 class Services:
     """The application's parts. It starts a thread, so make it after a fork, never before.
 
+    Args:
+        settings: the application's.
+        admission: this worker's door; one of its own where it is the only worker.
+
     Raises:
         SettingsError: a file of the deployment is missing or wrong.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, admission: Admission | None = None) -> None:
         self.settings = settings
         self.files = DeploymentFiles(settings.files)
         self.session_key = self.files.session_key()
@@ -34,13 +39,16 @@ class Services:
         self.loop = BackgroundLoop()
         self.client = http_client(settings.vllm_base_url, api_key)
         self.server = ModelServer(settings.vllm_base_url, self.client)
-        self.admission = Admission(settings.max_streams)
+        self.admission = admission or Admission(settings.max_streams)
+        self.seats = Seats(2 * settings.max_streams)
         self.responder = ChatResponder(settings, self.server, self.client, api_key)
-        self.runs = Runs(self.loop, self.database, self.responder, self.admission)
+        limits = Limits(settings.leave_grace, settings.drain_timeout)
+        self.runs = Runs(self.loop, self.database, self.responder, self.admission, limits)
         self.loop.submit(self.responder.warm_up())
 
     def close(self) -> None:
         """End all runs (they save what they have) and close every connection."""
+        self.runs.close()
         self.loop.close()
         self.database.close()
 

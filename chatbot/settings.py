@@ -36,6 +36,9 @@ class SettingsError(Exception):
 class Settings(BaseModel):
     """The application's settings. Durations are in seconds.
 
+    ``max_streams`` is for all ``workers`` together; an answer whose last reader is gone is ended
+    after ``leave_grace``; answers in progress have ``drain_timeout`` when the process is to end.
+
     ``vllm_base_url`` ends in ``/v1`` without a slash after it; ``database_url`` holds no password.
     """
 
@@ -47,6 +50,9 @@ class Settings(BaseModel):
     listen_host: str
     listen_port: int
     max_streams: int
+    workers: int
+    leave_grace: float
+    drain_timeout: float
     first_token_timeout: float
     token_timeout: float
     metrics: str
@@ -69,6 +75,9 @@ class Settings(BaseModel):
             listen_host=host,
             listen_port=port,
             max_streams=int(_number(env, "ARCHI_MAX_STREAMS", "32", 1, 512)),
+            workers=int(_number(env, "ARCHI_WORKERS", "2", 1, 32)),
+            leave_grace=_number(env, "ARCHI_LEAVE_GRACE", "5", 0, 3600),
+            drain_timeout=_number(env, "ARCHI_DRAIN_TIMEOUT", "600", 1, 3600),
             # A long prompt on a CPU takes minutes before its first token.
             first_token_timeout=_number(env, "ARCHI_FIRST_TOKEN_TIMEOUT", "300", 0.1, 3600),
             token_timeout=_number(env, "ARCHI_TOKEN_TIMEOUT", "60", 0.1, 3600),

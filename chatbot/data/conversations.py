@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CursorResult, delete, or_, select, update
+from sqlalchemy import CursorResult, delete, or_, select
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
@@ -221,16 +221,7 @@ def open_turn(
             conversation streams, 422 where there is no question to answer.
     """
     conversation = get(session, conversation_id, owner)
-    streaming = select(Message.id).where(
-        Message.conversation_id == conversation_id, Message.status == Status.STREAMING
-    )
-    if session.scalars(streaming.limit(1)).first() is not None:
-        raise Failure(
-            "answer_in_progress",
-            "An answer in this conversation is still being written.",
-            "Wait for its end or stop it.",
-            status=409,
-        )
+    refuse_while_streaming(session, conversation_id)
     history = [] if at_root else path(session, conversation_id, parent_id)
     if parent_id is not None and not history:
         raise message_not_found("parent_id")
@@ -295,16 +286,19 @@ def _attach(session: Session, message_id: UUID, owner: UUID, documents: Sequence
     session.flush()
 
 
-def save_answer(session: Session, message_id: UUID, values: dict[str, Any]) -> bool:
-    """Write an answer's columns. False when its conversation was deleted meanwhile."""
-    result = session.execute(
-        update(Message).where(Message.id == message_id).values(**values).returning(Message.id)
+def refuse_while_streaming(session: Session, conversation_id: UUID) -> None:
+    """Let a conversation have one answer in progress at a time.
+
+    Raises:
+        Failure: 409, an answer of the conversation streams.
+    """
+    streaming = select(Message.id).where(
+        Message.conversation_id == conversation_id, Message.status == Status.STREAMING
     )
-    return result.first() is not None
-
-
-def interrupt_orphans(session: Session) -> int:
-    """Mark answers whose process is gone as interrupted; returns how many there were."""
-    orphans = update(Message).where(Message.status == Status.STREAMING)
-    result = session.execute(orphans.values(status=Status.INTERRUPTED).returning(Message.id))
-    return len(result.all())
+    if session.scalars(streaming.limit(1)).first() is not None:
+        raise Failure(
+            "answer_in_progress",
+            "An answer in this conversation is still being written.",
+            "Wait for its end or stop it.",
+            status=409,
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Self
@@ -15,6 +16,12 @@ from chatbot.settings import Settings
 
 # Seconds that a request waits for a lock, a connection or the server before it gives up.
 WAIT = 2
+
+
+class Encoded(str):
+    """JSON that is text already: a JSON column takes it as it is."""
+
+    __slots__ = ()
 
 
 class Database:
@@ -68,6 +75,7 @@ def _engine(url: URL) -> Engine:
         timeouts = f"-c lock_timeout={WAIT * 1000} -c statement_timeout={WAIT * 5000}"
         return create_engine(
             url,
+            json_serializer=_encode,
             pool_pre_ping=True,
             hide_parameters=True,
             pool_size=10,
@@ -78,6 +86,7 @@ def _engine(url: URL) -> Engine:
     engine = create_engine(
         url,
         hide_parameters=True,
+        json_serializer=_encode,
         pool_size=10,
         max_overflow=20,
         pool_timeout=WAIT,
@@ -86,6 +95,10 @@ def _engine(url: URL) -> Engine:
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _encode(value: object) -> str:
+    return value if isinstance(value, Encoded) else json.dumps(value)
 
 
 def _prepare_sqlite(connection: DBAPIConnection, _record: object) -> None:

@@ -1,100 +1,130 @@
-"""An answer while it comes into being: its text, and what it cost."""
+"""An answer while it comes into being: its text, its tool calls, and what it cost."""
 
 from __future__ import annotations
 
-import time
+from dataclasses import asdict
 from typing import Any
+from uuid import UUID
 
-from chatbot.agent.events import AgentEvent, ContextFitted, Delta, ModelCallEnded
-from chatbot.data.tables import Status
+from chatbot.agent.events import (
+    AgentEvent,
+    ContextFitted,
+    Delta,
+    ModelCallEnded,
+    ToolEnded,
+    ToolStarted,
+)
+from chatbot.data.tables import Message, Status, ToolStatus
 from chatbot.failures import Failure
+from chatbot.runs.cost import Cost
+from chatbot.runs.text import Text
+from chatbot.runs.tool_call import CallRecord
+
+# A failure by which a model that was answering went away: what had come can be gone on with.
+_BROKEN = {"model_unreachable", "model_stalled"}
 
 
 class Answer:
-    """Collects an answer's events. Times are taken from ``time.monotonic``, in seconds."""
+    """Collects an answer's events.
 
-    def __init__(self, model: str) -> None:
+    Args:
+        model: the model that answers.
+        agent: the agent's name, None for the default one.
+        continued: the cut answer that is gone on with; what comes is put after its text.
+    """
+
+    def __init__(
+        self, model: str, agent: str | None = None, continued: Message | None = None
+    ) -> None:
         self.model = model
+        self.agent = agent
         self.status = Status.STREAMING
         self.finish_reason: str | None = None
         self.failure: Failure | None = None
-        self._context: ContextFitted | None = None
-        self._content: list[str] = []
-        self._reasoning: list[str] = []
-        self._chunks = 0
-        self._usage: dict[str, int] | None = None
-        self._started = time.monotonic()
-        self._first: float | None = None
-        self._last: float | None = None
+        self._content = Text(continued.content if continued else "")
+        self._reasoning = Text(continued.reasoning if continued else "")
+        self._cost = Cost(continued.usage if continued else None)
+        self._calls: list[CallRecord] = []
 
     @property
     def begun(self) -> bool:
-        """Whether the model has said anything yet."""
-        return self._first is not None
+        """Whether there is anything of it yet."""
+        return bool(self._content.length) or self._cost.begun or bool(self._calls)
 
-    def add(self, event: AgentEvent) -> dict[str, str]:
+    def add(self, event: AgentEvent) -> tuple[str, dict[str, Any]] | None:
         """Take an event in.
 
         Returns:
-            What it adds to the text, under ``content`` and ``reasoning``; empty for events without.
+            Name and data of the event that tells the readers of it; None where they need not know.
         """
-        if isinstance(event, ContextFitted):
-            self._context = event
-        elif isinstance(event, ModelCallEnded):
+        if isinstance(event, Delta):
+            return self._add_text(event)
+        if isinstance(event, ToolStarted):
+            self._calls.append(CallRecord.of(event, self._content.length))
+            return "tool", self._calls[-1].shown()
+        if isinstance(event, ToolEnded):
+            call = next(
+                call
+                for call in reversed(self._calls)
+                if call.call_id == event.call_id and call.status == ToolStatus.RUNNING
+            )
+            call.end(event)
+            return "tool", call.shown()
+        if isinstance(event, ModelCallEnded):
+            # A server that is killed often closes its connections properly: no error, only no
+            # reason. Then what an earlier request ended with says nothing.
             self.finish_reason = event.finish_reason
-            if event.prompt_tokens is not None and event.completion_tokens is not None:
-                self._usage = {
-                    "prompt_tokens": event.prompt_tokens,
-                    "completion_tokens": event.completion_tokens,
-                }
-        elif isinstance(event, Delta):
-            self._last = time.monotonic()
-            self._first = self._first or self._last
-            self._chunks += 1
-            self._content.append(event.content)
-            self._reasoning.append(event.reasoning)
-            parts = {"content": event.content, "reasoning": event.reasoning}
-            return {key: text for key, text in parts.items() if text}
-        return {}
+            self._cost.end_call(event)
+            return None
+        if isinstance(event, ContextFitted):
+            self._cost.fit(event)
+            return None
+        return "notice", asdict(event)
+
+    def _add_text(self, delta: Delta) -> tuple[str, dict[str, Any]] | None:
+        self._cost.count()
+        said = {}
+        if delta.content and (content := self._content.add(delta.content)):
+            said["content"] = content
+        if delta.reasoning and (reasoning := self._reasoning.add(delta.reasoning)):
+            said["reasoning"] = reasoning
+        return ("delta", said) if said else None
+
+    def stop_calls(self) -> list[dict[str, Any]]:
+        """End the tool calls that have no result yet; returns the data of their events."""
+        open_calls = [call for call in self._calls if call.status == ToolStatus.RUNNING]
+        for call in open_calls:
+            call.stop()
+        return [call.shown() for call in open_calls]
+
+    def end(self, ended_as: Status | None) -> None:
+        """Say how a stream that came to its end without an error ended.
+
+        Args:
+            ended_as: the status by which it was ended early.
+        """
+        self.status = ended_as or (Status.COMPLETE if self.finish_reason else Status.INTERRUPTED)
+
+    def fail(self, failure: Failure) -> None:
+        """Say why there is no, or no whole, answer."""
+        self.failure = failure
+        broken = self.begun and failure.code in _BROKEN
+        self.status = Status.INTERRUPTED if broken else Status.ERROR
 
     def columns(self) -> dict[str, Any]:
         """Return the answer as columns of the table ``messages``."""
         return {
             "status": self.status,
-            "content": "".join(self._content),
-            "reasoning": "".join(self._reasoning),
+            "content": self._content.whole(),
+            "reasoning": self._reasoning.whole(),
             "model": self.model,
+            "agent": self.agent,
             "finish_reason": self.finish_reason,
             "error": self.failure.detail if self.failure else None,
-            "usage": self._usage_column(),
-            "timings": self._timings_column(),
+            "usage": self._cost.usage(),
+            "timings": self._cost.timings(),
         }
 
-    def _usage_column(self) -> dict[str, Any] | None:
-        if self._context is None:
-            return None
-        told: dict[str, int | None]
-        # The server tells the usage only at the end. An answer that was cut is counted by its
-        # chunks: vLLM sends one for each token (--stream-interval 1, its default).
-        told = {"prompt_tokens": self._context.tokens, "completion_tokens": self._chunks}
-        told |= self._usage or {}
-        return {
-            **told,
-            "estimated": self._usage is None,
-            "context_limit": self._context.limit,
-            "dropped_messages": self._context.dropped,
-        }
-
-    def _timings_column(self) -> dict[str, Any] | None:
-        if self._first is None or self._last is None:
-            return None
-        usage = self._usage_column() or {}
-        tokens = usage.get("completion_tokens") or 0
-        writing = self._last - self._first
-        return {
-            "first_token_ms": round((self._first - self._started) * 1000),
-            "duration_ms": round((self._last - self._started) * 1000),
-            "tokens_per_second": round((tokens - 1) / writing, 1)
-            if tokens > 1 and writing > 0
-            else None,
-        }
+    def call_columns(self, message_id: UUID) -> list[dict[str, Any]]:
+        """Return the answer's tool calls as rows of the table ``tool_calls``."""
+        return [call.columns(message_id) for call in self._calls]

@@ -14,15 +14,17 @@ class ClientConnection:
     """The client's side of the request in a WSGI environment.
 
     gunicorn hands the socket over as ``gunicorn.socket``. Under another server, and under TLS
-    (where the socket's bytes are not the request's), only a failed write tells.
+    (where the socket's bytes are not the request's), only a failed write tells ``gone``;
+    ``socket`` is also that under TLS, to be polled for the end of the client's side.
     """
 
     def __init__(self, environ: dict[str, Any]) -> None:
         candidate = environ.get("gunicorn.socket")
+        self.socket = candidate if isinstance(candidate, socket.socket) else None
         self._socket = candidate if type(candidate) is socket.socket else None
-        if self._socket is not None:
+        if self.socket is not None:
             with contextlib.suppress(OSError):
-                self._socket.setsockopt(
+                self.socket.setsockopt(
                     socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNACKNOWLEDGED_MS
                 )
 

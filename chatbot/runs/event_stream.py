@@ -1,4 +1,4 @@
-"""Writing a channel to the client as server-sent events."""
+"""Writing server-sent events to a client."""
 
 from __future__ import annotations
 
@@ -11,33 +11,40 @@ from flask import Response
 
 from chatbot.runs.channel import Channel
 from chatbot.runs.client_connection import ClientConnection
-from chatbot.runs.runs import Event
+from chatbot.runs.event_log import Reader, Woken
 
-# Seconds: how often a silent stream looks whether its client is there, says something to keep
-# proxies from closing the connection, and how long deltas are gathered into one event.
+# Seconds: how often a silent relay looks whether its client is there, how often something is said
+# to keep proxies from closing the connection, and how long a relay's pieces are gathered.
 _LOOK = 0.1
 _HEARTBEAT = 5.0
 _MERGE = 0.025
+
+_SILENCE = b": waiting\n\n"
 
 T = TypeVar("T")
 
 
 def event(name: str, data: dict[str, Any]) -> bytes:
-    """Encode one server-sent event with JSON data."""
+    """Encode one server-sent event, which has no id and is no part of a log."""
     return f"event: {name}\ndata: {json.dumps(data, separators=(',', ':'))}\n\n".encode()
 
 
-def merge(events: list[Event]) -> list[Event]:
-    """Join neighbouring ``delta`` events by adding up their texts."""
-    merged: list[Event] = []
-    for new in events:
-        if new.name == "delta" and merged and merged[-1].name == "delta":
-            old = merged[-1].data
-            joined = {key: old.get(key, "") + new.data.get(key, "") for key in {*old, *new.data}}
-            merged[-1] = Event("delta", joined)
-        else:
-            merged.append(new)
-    return merged
+def read(reader: Reader, connection: ClientConnection) -> Iterator[bytes]:
+    """Yield a run's events until its end, or until the client has left.
+
+    Args:
+        reader: where in the run's log.
+        connection: the client's.
+    """
+    while (events := reader.take()) is not None:
+        if events:
+            yield events
+            continue
+        woken = reader.wait(_HEARTBEAT, connection)
+        if woken is Woken.CLIENT_LEFT:
+            return
+        if woken is Woken.SILENCE:
+            yield _SILENCE
 
 
 def follow(
@@ -46,7 +53,7 @@ def follow(
     """Yield what comes through a channel until its end, or until the client has left.
 
     Args:
-        channel: what a run or a relay writes into.
+        channel: what a relay writes into.
         connection: the client's.
         encode: makes bytes of the items that came together.
     """
@@ -61,7 +68,7 @@ def follow(
             # The first token goes out at once; what follows is gathered.
             time.sleep(_MERGE)
         elif time.monotonic() - spoke > _HEARTBEAT:
-            yield b": waiting\n\n"
+            yield _SILENCE
             spoke = time.monotonic()
 
 

@@ -1,25 +1,24 @@
 """Runs: one answer each, from the prompt to the saved message.
 
-A run lives on the background loop and writes events into a channel, from which the request thread
-feeds the page. It saves the answer itself, so that a reader who leaves takes nothing along.
+A run lives on the background loop and puts what it says into its log, from which any number of
+request threads feed pages. What it says is written to the database as it comes, so that readers
+can be on other workers, and a killed worker takes nothing along.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
-from dataclasses import dataclass, field
-from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 
 from chatbot import metrics, request_id
-from chatbot.agent.request import AnswerRequest
 from chatbot.agent.responder import Responder
-from chatbot.data import conversations
+from chatbot.data import run_log
 from chatbot.data.database import Database
 from chatbot.data.tables import Status
 from chatbot.failures import Failure
@@ -27,39 +26,24 @@ from chatbot.model import errors as model_errors
 from chatbot.runs.admission import Admission
 from chatbot.runs.answer import Answer
 from chatbot.runs.background_loop import BackgroundLoop
-from chatbot.runs.channel import Channel
+from chatbot.runs.event_log import EventLog, Reader
+from chatbot.runs.remote import RemoteRuns
+from chatbot.runs.run import Run
+from chatbot.runs.watch import Limits, Watch
+from chatbot.runs.worker_name import this_worker
+from chatbot.runs.writer import Writer
 
 log = structlog.get_logger(__name__)
 
-# Seconds between two saves of an answer in progress: what a killed process loses at most.
-_FLUSH_EVERY = 2.0
-# Seconds before each new try to save a finished answer.
-_SAVE_AGAIN_AFTER = (0.2, 1.0, 2.0)
-
-
-@dataclass(frozen=True)
-class Event:
-    """Something for the page: ``delta`` {content, reasoning} or ``end`` {columns, saved}."""
-
-    name: str
-    data: dict[str, Any]
-
-
-@dataclass
-class Run:
-    """One answer in progress; ``id`` is the answer's message id."""
-
-    id: UUID
-    conversation_id: UUID
-    request: AnswerRequest
-    answer: Answer
-    channel: Channel[Event] = field(default_factory=Channel)
-    ended_as: Status | None = None
-    task: asyncio.Task[Any] | None = None
+# Seconds for the clean-up of runs that are ended because the process ends.
+_CLEAN_UP = 5.0
 
 
 class Runs:
-    """The runs of this process."""
+    """The runs of this worker, and the way to those of the others.
+
+    ``on_ended`` are called, on the background loop, with every answer that has ended.
+    """
 
     def __init__(
         self,
@@ -67,45 +51,115 @@ class Runs:
         database: Database,
         responder: Responder,
         admission: Admission,
+        limits: Limits,
     ) -> None:
+        self.worker = this_worker()
+        self.on_ended: list[Callable[[Answer], object]] = []
         self._loop = loop
         self._database = database
         self._responder = responder
         self._admission = admission
         self._lock = threading.Lock()
-        self._running: dict[UUID, Run] = {}
+        # By message: those under way, and those that are not saved yet.
+        self._runs: dict[UUID, Run] = {}
+        self._active: set[Run] = set()
+        self._writer = Writer(
+            database,
+            on_deleted=lambda run: self._cancel(run, Status.STOPPED),
+            on_ended=self._ended,
+            on_settled=self._settled,
+        )
+        self._watch = Watch(
+            database,
+            limits,
+            runs=self._all,
+            end=self._cancel,
+            draining=lambda: self._admission.draining(),
+        )
+        self._remote = RemoteRuns(database, loop.loop.call_soon_threadsafe)
+        self._upkeep = [
+            loop.submit(_for_ever(work))
+            for work in (self._writer.work, self._watch.work, self._remote.work)
+        ]
+
+    @property
+    def active(self) -> int:
+        """How many answers are under way in this worker."""
+        return len(self._active)
+
+    def _all(self) -> list[Run]:
+        with self._lock:
+            return list(self._runs.values())
 
     def start(self, run: Run) -> None:
-        """Begin an answer. The caller has entered ``admission``; the run leaves it at its end."""
-        with self._lock:
-            self._running[run.id] = run
-        self._loop.submit(self._work(run)).add_done_callback(lambda _: self._forget(run))
+        """Begin an answer, whose row is in the database.
 
-    def _forget(self, run: Run) -> None:
+        The caller has entered the admission; the run leaves it when it has ended.
+        """
         with self._lock:
-            self._running.pop(run.id, None)
-        run.channel.close()
-        self._admission.leave()
+            self._runs[run.message_id] = run
+            self._active.add(run)
+        self._loop.submit(self._work(run))
 
-    def end(self, run_id: UUID, status: Status) -> bool:
-        """End a run early with ``status``; False where no such run is under way here."""
+    def read(self, message_id: UUID, owner: UUID, event_id: str | None) -> Reader | None:
+        """Open a reader of a message's newest run, wherever it is made.
+
+        Args:
+            message_id: the answer's message.
+            owner: the account that asks.
+            event_id: the last event that is known already; unknown ones count as none.
+
+        Returns:
+            None where nothing but the message itself is left of it.
+
+        Raises:
+            Failure: 404, the account has no such message.
+        """
         with self._lock:
-            run = self._running.get(run_id)
-        if run is None:
-            return False
-        self._loop.loop.call_soon_threadsafe(self._cancel, run, status)
-        return True
+            run = self._runs.get(message_id)
+        if run is not None and run.request.user_id == owner:
+            return run.log.read(run.log.position(event_id))
+        with self._database.read() as session:
+            run_log.message_of(session, message_id, owner)
+            row = run_log.newest(session, message_id)
+            if row is None:
+                return None
+            if row.ended_at is None:
+                return self._remote.read(row.id, event_id)
+            events = run_log.events_after(session, {row.id: 0})[row.id].events
+        whole = EventLog(row.id)
+        for _, name, data in events:
+            whole.append(name, json.dumps(data, separators=(",", ":")))
+        whole.close()
+        return whole.read(whole.position(event_id))
+
+    def stop(self, message_id: UUID, owner: UUID) -> bool:
+        """End a message's run, wherever it is made; False where none is under way.
+
+        Raises:
+            Failure: 404, the account has no such message.
+        """
+        with self._lock:
+            run = self._runs.get(message_id)
+        if run is not None and run.request.user_id == owner:
+            self._end(run)
+            return run in self._active
+        with self._database.write() as session:
+            run_log.message_of(session, message_id, owner)
+            return run_log.request_stop(session, message_id)
 
     def end_conversation(self, conversation_id: UUID) -> None:
-        """End the conversation's run, if there is one."""
-        with self._lock:
-            runs = [run for run in self._running.values() if run.conversation_id == conversation_id]
-        for run in runs:
-            self.end(run.id, Status.STOPPED)
+        """End the run of a conversation that was deleted; other workers notice by themselves."""
+        for run in self._all():
+            if run.request.conversation_id == conversation_id:
+                self._end(run)
+
+    def _end(self, run: Run) -> None:
+        self._loop.loop.call_soon_threadsafe(self._cancel, run, Status.STOPPED)
 
     @staticmethod
     def _cancel(run: Run, status: Status) -> None:
-        # On the loop, and once only: a second cancellation would hit the saving of the answer.
+        # On the loop, and once only: a second cancellation would hit what follows the first.
         if run.ended_as is None:
             run.ended_as = status
             if run.task is not None:
@@ -114,81 +168,85 @@ class Runs:
     async def _work(self, run: Run) -> None:
         answer = run.answer
         run.task = asyncio.current_task()
-        request_id.bind_run(run.id, run.conversation_id)
-        flusher = asyncio.create_task(self._flush(run))
+        request_id.bind_run(run.id, run.request.conversation_id)
+        self._writer.begin(run)
+        self._watch.active.set()
         try:
             if run.ended_as is None:
-                await self._generate(run)
-            answer.status = _ending(answer, run.ended_as)
+                async with aclosing(self._responder.respond(run.request)) as events:
+                    async for event in events:
+                        run.add(event)
+            answer.end(run.ended_as)
         except asyncio.CancelledError:
-            answer.status = run.ended_as or Status.INTERRUPTED
-        except Failure as failure:
-            answer.failure = failure
-            broken = answer.begun and failure.code in ("model_unreachable", "model_stalled")
-            answer.status = Status.INTERRUPTED if broken else Status.ERROR
+            answer.end(run.ended_as or Status.INTERRUPTED)
         except Exception as error:
-            log.exception("run_failed")
-            answer.failure = model_errors.unreadable(error)
-            answer.status = Status.ERROR
+            if not isinstance(error, Failure):
+                log.exception("run_failed", run=str(run.id))
+                error = model_errors.unreadable(error)
+            answer.fail(error)
         run.ended_as = run.ended_as or answer.status
-        flusher.cancel()
-        await asyncio.wait([flusher])
-        saved = await self._save(run)
-        await run.channel.put(Event("end", {"columns": answer.columns(), "saved": saved}))
-        usage = answer.columns()["usage"] or {}
-        metrics.answer_ended("agent", answer.status, usage, answer.columns()["timings"])
+        for call in answer.stop_calls():
+            run.tell("tool", call)
+        run.flush()
+        self._writer.end(run)
+
+    def _ended(self, run: Run, saved: bool) -> None:
+        with self._lock:
+            self._active.discard(run)
+        self._admission.leave()
+        answer = run.answer
+        columns = answer.columns()
+        usage = columns["usage"] or {}
+        metrics.answer_ended("agent", answer.status, usage, columns["timings"])
+        for call in answer.call_columns(run.message_id):
+            metrics.tool_ended(call["name"], call["status"])
         log.info(
             "run_ended",
+            run=str(run.id),
+            message=str(run.message_id),
             status=answer.status,
             finish_reason=answer.finish_reason,
             failure=answer.failure.code if answer.failure else None,
             saved=saved,
             prompt_tokens=usage.get("prompt_tokens"),
             completion_tokens=usage.get("completion_tokens"),
-            **(answer.columns()["timings"] or {}),
+            **(columns["timings"] or {}),
         )
+        for callback in self.on_ended:
+            callback(answer)
 
-    async def _generate(self, run: Run) -> None:
-        async with aclosing(self._responder.respond(run.request)) as events:
-            async for event in events:
-                added = run.answer.add(event)
-                if added:
-                    await run.channel.put(Event("delta", added))
+    def _settled(self, run: Run) -> None:
+        with self._lock:
+            self._runs.pop(run.message_id, None)
 
-    async def _flush(self, run: Run) -> None:
-        while True:
-            await asyncio.sleep(_FLUSH_EVERY)
-            if run.answer.begun:
-                saving = asyncio.create_task(asyncio.to_thread(self._write, run))
-                try:
-                    await asyncio.shield(saving)
-                except asyncio.CancelledError:
-                    # The final save must come after this one.
-                    await asyncio.wait([saving])
-                    raise
-                except SQLAlchemyError as error:
-                    log.warning("answer_not_flushed", error=str(error))
+    def close(self) -> None:
+        """End what is under way, save it, and let all readers go.
 
-    async def _save(self, run: Run) -> bool:
-        for pause in (*_SAVE_AGAIN_AFTER, None):
-            try:
-                return await asyncio.to_thread(self._write, run)
-            except SQLAlchemyError as error:
-                reason = str(error.__cause__ or error)
-                log.warning("answer_not_saved", reason=reason, again_after=pause)
-                if pause is None:
-                    return False
-                await asyncio.sleep(pause)
-        return False
+        A process that drains lets its answers end first, within the time for that.
+        """
+        self._loop.run(self._close())
 
-    def _write(self, run: Run) -> bool:
-        with self._database.write() as session:
-            return conversations.save_answer(session, run.id, run.answer.columns())
+    async def _close(self) -> None:
+        while self._active and self._admission.draining():
+            await asyncio.sleep(0.05)
+        tasks = [run.task for run in self._active if run.task is not None]
+        for run in list(self._active):
+            self._cancel(run, Status.INTERRUPTED)
+        if tasks:
+            await asyncio.wait(tasks, timeout=_CLEAN_UP)
+        for future in self._upkeep:
+            future.cancel()
+        await self._writer.close()
+        for run in self._all():
+            run.log.close()
+        self._remote.close()
 
 
-def _ending(answer: Answer, ended_as: Status | None) -> Status:
-    """How a stream that came to its end without an error is to be called."""
-    if ended_as is not None:
-        return ended_as
-    # A server that is killed often closes its connections properly: no error, only no reason.
-    return Status.COMPLETE if answer.finish_reason else Status.INTERRUPTED
+async def _for_ever(work: Callable[[], Awaitable[None]]) -> None:
+    """Keep work going that has no end: a mistake in it must not leave answers unsaved."""
+    while True:
+        try:
+            await work()
+        except Exception:
+            log.exception("upkeep_failed")
+            await asyncio.sleep(1)

@@ -4,8 +4,6 @@ from collections.abc import Callable
 
 import pytest
 
-from chatbot.runs.event_stream import merge
-from chatbot.runs.runs import Event
 from tests.chat_application import Chat, until, write_pipelines
 from tests.scripted_vllm import MODEL, Script, ScriptedVllm
 
@@ -103,7 +101,10 @@ def test_stopping_what_has_ended_is_no_error(chat: Chat) -> None:
     assert (response.status_code, response.json) == (202, {"stopping": False})
 
 
-def test_a_reader_who_leaves_frees_the_model(chat: Chat, vllm: ScriptedVllm) -> None:
+def test_a_reader_who_leaves_frees_the_model(
+    chat_with: Callable[..., Chat], vllm: ScriptedVllm
+) -> None:
+    chat = chat_with(vllm.base_url, ARCHI_LEAVE_GRACE="0")
     vllm.script = Script(hold=True)
     conversation = chat.new()
     response = chat.post(conversation, content="Hello?")
@@ -306,15 +307,3 @@ def test_other_content_types_are_refused(chat: Chat) -> None:
     # A page of another site can send these without asking the browser's permission first.
     response = chat.client.post("/api/conversations", data="{}", content_type="text/plain")
     assert response.status_code == 415
-
-
-def test_neighbouring_deltas_are_merged() -> None:
-    events = [
-        Event("delta", {"reasoning": "a"}),
-        Event("delta", {"content": "b"}),
-        Event("delta", {"content": "c"}),
-        Event("end", {}),
-    ]
-    merged = merge(events)
-    assert [event.name for event in merged] == ["delta", "end"]
-    assert merged[0].data == {"reasoning": "a", "content": "bc"}

@@ -1,0 +1,110 @@
+"""Opening a turn: what an answer is made from, and the row that it will fill.
+
+Every function takes an open session and leaves the commit to its caller.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from chatbot.data import conversations, run_log
+from chatbot.data.tables import Attachment, Conversation, Message, Role, Status, ToolCall
+from chatbot.failures import Failure
+
+
+@dataclass(frozen=True)
+class Turn:
+    """An answer that is to be made, with what came before it.
+
+    ``path`` ends with the question; where a cut answer is gone on with, with that answer.
+    """
+
+    conversation: Conversation
+    path: list[Message]
+    answer: Message
+    tool_calls: dict[UUID, list[ToolCall]]
+    attachments: dict[UUID, list[UUID]]
+
+
+def ask(
+    session: Session,
+    conversation_id: UUID,
+    owner: UUID,
+    *,
+    question: str | None,
+    parent_id: UUID | None,
+    model: str,
+    at_root: bool = False,
+    attachments: Sequence[UUID] = (),
+    agent: str | None = None,
+) -> Turn:
+    """Put down a question, and the empty answer that is about to stream.
+
+    The arguments are those of ``conversations.open_turn``; the conversation's own agent and model
+    come before ``model``, and ``agent`` before both.
+
+    Raises:
+        Failure: as ``conversations.open_turn``.
+    """
+    choices = conversations.answer_settings(conversations.get(session, conversation_id, owner))
+    path, answer = conversations.open_turn(
+        session,
+        conversation_id,
+        owner,
+        question=question,
+        parent_id=parent_id,
+        model=choices.model or model,
+        at_root=at_root,
+        attachments=attachments,
+        agent=agent or choices.agent,
+    )
+    return _turn(session, owner, path, answer)
+
+
+def go_on(session: Session, message_id: UUID, owner: UUID) -> Turn:
+    """Reopen a cut answer, whose text is to be gone on with.
+
+    Raises:
+        Failure: 404 for an unknown message or another account's, 409 while an answer of the
+            conversation streams, 422 for a message that is no cut answer.
+    """
+    answer = run_log.message_of(session, message_id, owner)
+    conversations.refuse_while_streaming(session, answer.conversation_id)
+    if answer.role != Role.ASSISTANT or not answer.content or not _is_cut(answer):
+        raise Failure(
+            "nothing_to_continue",
+            "Only an answer that was cut off can be continued.",
+            "Ask the question again: send its id as `parent_id`.",
+            status=422,
+        )
+    path = conversations.path(session, answer.conversation_id, message_id)
+    return _turn(session, owner, path, answer)
+
+
+def _is_cut(answer: Message) -> bool:
+    return answer.status != Status.COMPLETE or answer.finish_reason == "length"
+
+
+def _turn(session: Session, owner: UUID, path: list[Message], answer: Message) -> Turn:
+    ids = [message.id for message in path]
+    return Turn(
+        conversations.get(session, answer.conversation_id, owner),
+        path,
+        answer,
+        run_log.tool_calls_of(session, ids),
+        _attachments_of(session, ids),
+    )
+
+
+def _attachments_of(session: Session, message_ids: Collection[UUID]) -> dict[UUID, list[UUID]]:
+    found: dict[UUID, list[UUID]] = {}
+    rows = select(Attachment.message_id, Attachment.document_id)
+    rows = rows.where(Attachment.message_id.in_(message_ids)).order_by(Attachment.position)
+    for message_id, document_id in session.execute(rows):
+        found.setdefault(message_id, []).append(document_id)
+    return found

@@ -14,7 +14,7 @@ import structlog
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from chatbot.settings import SettingsError
+from chatbot.environment import SettingsError
 
 log = structlog.get_logger(__name__)
 
@@ -132,6 +132,24 @@ class DeploymentFiles:
                 mend,
             )
         return key
+
+    def certificate(self) -> tuple[Path, Path] | None:
+        """Return the files of the TLS certificate and its key; None where there are none.
+
+        Raises:
+            SettingsError: one of them is missing or cannot be read.
+        """
+        if self.secret("tls_certificate") is None:
+            return None
+        key = self._folder / "secrets" / "tls_key"
+        if self.secret("tls_key") is None:
+            raise SettingsError(
+                str(key),
+                "missing or empty",
+                "the certificate beside it has no key.",
+                "set archi:tls_key to the key that the certificate was made with.",
+            )
+        return self._folder / "secrets" / "tls_certificate", key
 
 
 def _read_pipelines(path: Path) -> Pipelines:

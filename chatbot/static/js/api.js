@@ -15,8 +15,12 @@ const UNREACHABLE = {
   next_step: "It may be restarting: wait a few seconds and try again.",
 };
 
-async function request(method, path, body, signal) {
+// What changes are sent with, where people log in: `csrf_token` of /api/me.
+let csrfToken = "";
+
+async function request(method, path, body, signal, again = false) {
   const options = { method, signal, headers: {} };
+  if (csrfToken && method !== "GET") options.headers["X-CSRF-Token"] = csrfToken;
   if (body !== undefined) {
     options.headers["Content-Type"] = "application/json";
     options.body = JSON.stringify(body);
@@ -30,10 +34,24 @@ async function request(method, path, body, signal) {
   }
   if (response.ok) return response;
   const answer = await response.json().catch(() => null);
+  if (answer?.error?.code === "login_needed") {
+    location.assign(`/login?next=${encodeURIComponent(location.pathname)}`);
+  }
+  if (answer?.error?.code === "csrf_refused" && !again) {
+    await getMe(); // the first change of this page, or the login was renewed in another tab
+    return request(method, path, body, signal, true);
+  }
   throw new ApiError(answer?.error ?? UNREACHABLE, response.status);
 }
 
 const json = async (...call) => (await request(...call)).json();
+
+/** Whose page this is: {id, name, role, auth, may, csrf_token}. */
+export async function getMe() {
+  const me = await json("GET", "/api/me");
+  csrfToken = me.csrf_token ?? "";
+  return me;
+}
 
 export const getState = () => json("GET", "/api/state");
 export const listConversations = async () =>

@@ -157,8 +157,10 @@ def delete_user(path: UserPath) -> tuple[str, int]:
         deleted, answering = accounts.remove(session, user)
         accounts.keep_an_admin(session)
         # Who deletes their own account is not there any more to be referred to.
-        own = {"user_name": name} if path.user_id == principal.user_id else {}
-        audit_trail.record(session, Action.USER_DELETED, target=name, conversations=deleted, **own)
+        own = name if path.user_id == principal.user_id else ""
+        audit_trail.record(
+            session, Action.USER_DELETED, target=name, user_name=own, conversations=deleted
+        )
     for conversation_id in answering:
         parts.runs.end_conversation(conversation_id)
     return "", 204

@@ -13,8 +13,10 @@ from werkzeug.exceptions import HTTPException
 from chatbot import health, metrics, request_id
 from chatbot.access import principal, request_guard
 from chatbot.api import (
+    agents,
     answers,
     conversations,
+    documents,
     feedback,
     metrics_page,
     openai_api,
@@ -39,7 +41,16 @@ def create_app(parts: Services) -> Flask:
     app.before_request(_begin)
     request_guard.guard(app)
     principal.identify(app)
-    for part in (state.api, conversations.api, answers.api, feedback.api, search.api):
+    documents.allow_uploads(app)
+    for part in (
+        state.api,
+        conversations.api,
+        answers.api,
+        feedback.api,
+        search.api,
+        agents.api,
+        documents.api,
+    ):
         app.register_api(part)
     for blueprint in (health.blueprint, openai_api.blueprint, metrics_page.blueprint):
         app.register_blueprint(blueprint)

@@ -30,6 +30,7 @@ def test_the_whole_environment_on_a_network_of_its_own() -> None:
         "ARCHI_TRUSTED_PROXIES": "0",
         "ARCHI_WORKERS": "2",
         "ARCHI_LEAVE_GRACE": "5",
+        "ARCHI_DRAIN_TIMEOUT": "25",
         "ARCHI_MAX_UPLOAD": str(20 * 2**20),
         "ARCHI_METRICS": "loopback",
     }
@@ -66,6 +67,7 @@ def test_what_the_settings_say_of_access_is_in_the_environment() -> None:
         "ARCHI_TRUSTED_PROXIES": "2",
         "ARCHI_WORKERS": "3",
         "ARCHI_LEAVE_GRACE": "60",
+        "ARCHI_DRAIN_TIMEOUT": "25",
         "ARCHI_MAX_UPLOAD": str(50 * 2**20),
         "ARCHI_METRICS": "token",
         "ARCHI_DOCUMENTS": "/documents",

@@ -34,6 +34,8 @@ export class Composer {
   /** End the answer that is being written; returns whether there is one. */
   halt() {
     if (!this.busy || this.stop.disabled) return false;
+    // A disabled button loses the focus to nowhere.
+    if (document.activeElement === this.stop) this.focus();
     this.stop.disabled = true;
     this.onStop();
     return true;

@@ -29,7 +29,10 @@ export class Conversation {
       retry: (answer) => this.ask({ parent_id: answer.parent_id }),
       edit: (question, text) => this.ask({ content: text, parent_id: question.parent_id }),
       goOn: (answer) => this.goOn(answer),
-      fresh: () => this.open(null),
+      fresh: () => {
+        this.composer.focus();
+        this.open(null);
+      },
       siblings: (id) => this.branches.siblings(id),
       choose: (id, name) => this.choose(id, name),
     };

@@ -2,12 +2,18 @@
 
 // Pixels from the end within which the view counts as being at the end.
 const NEAR_END = 80;
+// Milliseconds after the reader's wheel, finger or key in which a movement is the reader's.
+const READER = 1000;
 
 export class Scroll {
   constructor() {
     this.scroller = document.getElementById("scroller");
     this.toEnd = document.getElementById("to-end");
     this.following = true;
+    this.moved = 0;
+    for (const name of ["wheel", "touchmove", "keydown", "pointerdown"]) {
+      this.scroller.addEventListener(name, () => (this.moved = performance.now()), { passive: true });
+    }
     this.scroller.addEventListener("scroll", () => this.note(), { passive: true });
     this.toEnd.addEventListener("click", () => {
       this.follow(true);
@@ -19,8 +25,8 @@ export class Scroll {
 
   note() {
     const { scrollHeight, scrollTop, clientHeight } = this.scroller;
-    // What grows moves the end away by itself: only going up is leaving it.
-    const up = scrollTop < (this.top ?? 0) - 1;
+    // What grows or shrinks moves the end by itself: only a reader who goes up leaves it.
+    const up = scrollTop < (this.top ?? 0) && performance.now() - this.moved < READER;
     this.top = scrollTop;
     const near = scrollHeight - scrollTop - clientHeight < NEAR_END;
     if (near) this.following = true;

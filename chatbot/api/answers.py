@@ -23,6 +23,7 @@ from chatbot.api.schemas import (
     Stopping,
 )
 from chatbot.data import conversations, recovery, run_log, turns
+from chatbot.data.message_details import MessageDetails
 from chatbot.data.tables import Status
 from chatbot.data.turns import Turn
 from chatbot.failures import Failure
@@ -181,10 +182,11 @@ def _begin(session: Session, parts: Services, owner: UUID, turn: Turn, *, contin
     run = Run(asked, answer)
     run_log.begin(session, run.id, message_id=row.id, user_id=owner, worker=parts.runs.worker)
     question = turn.path[-2 if continued else -1]
+    details = MessageDetails.of_messages(session, question, row)
     start = {
         "conversation": shown(ShownConversation.of(turn.conversation)),
-        "question": shown(ShownMessage.of(question)),
-        "answer": shown(ShownMessage.of(row)),
+        "question": shown(ShownMessage.of(question, details)),
+        "answer": shown(ShownMessage.of(row, details)),
     }
     run.tell("start", start)
     return run
@@ -211,6 +213,7 @@ def _snapshot(parts: Services, message_id: UUID, owner: UUID) -> Iterator[bytes]
     """Encode a message that has ended, where its events are not there to be read."""
     with parts.database.read() as session:
         row = run_log.message_of(session, message_id, owner)
-    yield event_stream.event("snapshot", {"message": shown(ShownMessage.of(row))})
+        message = ShownMessage.of(row, MessageDetails.of_messages(session, row))
+    yield event_stream.event("snapshot", {"message": shown(message)})
     end = {**recovery.columns_of(row), "id": str(row.id), "saved": True}
     yield event_stream.event("end", end)

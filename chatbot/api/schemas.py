@@ -226,16 +226,13 @@ class ShownMessage(Shown):
     attachments: list[ShownAttachment] = Field(default_factory=list)
 
     @classmethod
-    def of(cls, row: Message, details: MessageDetails | None = None) -> Self:
-        """Show a row, with its tool calls, feedback and attachments where they were read."""
+    def of(cls, row: Message, details: MessageDetails) -> Self:
+        """Show a row, with its tool calls, feedback and attachments."""
         made = cls.model_validate(row)
-        if details is not None:
-            made.tool_calls = [ShownToolCall.model_validate(x) for x in details.tool_calls(row.id)]
-            made.attachments = [
-                ShownAttachment.model_validate(x) for x in details.attachments(row.id)
-            ]
-            feedback = details.feedback(row.id)
-            made.feedback = ShownFeedback.model_validate(feedback) if feedback else None
+        made.tool_calls = [ShownToolCall.model_validate(x) for x in details.tool_calls(row.id)]
+        made.attachments = [ShownAttachment.model_validate(x) for x in details.attachments(row.id)]
+        feedback = details.feedback(row.id)
+        made.feedback = ShownFeedback.model_validate(feedback) if feedback else None
         return made
 
 

@@ -11,17 +11,21 @@ from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 
 from chatbot import health, metrics, request_id
-from chatbot.access import principal, request_guard
+from chatbot.access import gate, login_page, oidc_login, rate_guard, request_guard
 from chatbot.api import (
     agents,
     answers,
     conversations,
     documents,
     feedback,
+    keys,
+    me,
     metrics_page,
     openai_api,
+    oversight,
     search,
     state,
+    users,
 )
 from chatbot.api.description import described_app
 from chatbot.failures import Failure
@@ -39,21 +43,26 @@ def create_app(parts: Services) -> Flask:
     app.secret_key = parts.session_key
     attach(app, parts)
     app.before_request(_begin)
-    request_guard.guard(app)
-    principal.identify(app)
+    request_guard.guard(app, parts)
+    gate.install(app, parts)
+    rate_guard.install(app)
     documents.allow_uploads(app)
     for part in (
-        state.api,
-        conversations.api,
-        answers.api,
-        feedback.api,
-        search.api,
-        agents.api,
-        documents.api,
+        state,
+        conversations,
+        answers,
+        feedback,
+        search,
+        agents,
+        documents,
+        me,
+        keys,
+        users,
+        oversight,
     ):
-        app.register_api(part)
-    for blueprint in (health.blueprint, openai_api.blueprint, metrics_page.blueprint):
-        app.register_blueprint(blueprint)
+        app.register_api(part.api)
+    for other in (health, openai_api, metrics_page, login_page, oidc_login):
+        app.register_blueprint(other.blueprint)
     app.add_url_rule("/", view_func=page)
     # The page itself finds out which conversation its address names.
     app.add_url_rule("/c/<uuid:_conversation_id>", view_func=page)

@@ -15,9 +15,13 @@ const UNREACHABLE = {
   next_step: "It may be restarting: wait a few seconds and try again.",
 };
 
+// What changes are sent with, where people log in: `csrf_token` of /api/me.
+let csrfToken = "";
+
 /** Returns the response; throws an ApiError where it is none, or an error. */
-export async function request(method, path, { body, headers = {}, signal } = {}) {
+export async function request(method, path, { body, headers = {}, signal, again = false } = {}) {
   const options = { method, signal, headers: { ...headers } };
+  if (csrfToken && method !== "GET") options.headers["X-CSRF-Token"] = csrfToken;
   if (body instanceof FormData) {
     options.body = body;
   } else if (body !== undefined) {
@@ -33,11 +37,25 @@ export async function request(method, path, { body, headers = {}, signal } = {})
   }
   if (response.ok) return response;
   const answer = await response.json().catch(() => null);
+  if (answer?.error?.code === "login_needed") {
+    location.assign(`/login?next=${encodeURIComponent(location.pathname)}`);
+  }
+  if (answer?.error?.code === "csrf_refused" && !again) {
+    await getMe(); // the first change of this page, or the login was renewed in another tab
+    return request(method, path, { body, headers, signal, again: true });
+  }
   throw new ApiError(answer?.error ?? UNREACHABLE, response.status);
 }
 
 export async function json(method, path, options) {
   return (await request(method, path, options)).json();
+}
+
+/** Whose page this is: {id, name, role, auth, may, csrf_token}. */
+export async function getMe() {
+  const me = await json("GET", "/api/me");
+  csrfToken = me.csrf_token ?? "";
+  return me;
 }
 
 export const getState = () => json("GET", "/api/state");

@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.chat_page import ask
+from tests.chat_page import ask, text_of
 from tests.scripted_vllm import Script, ScriptedVllm
 
 ATTACKS = [
@@ -51,3 +51,41 @@ def test_markdown_is_shown_as_such(page: Page, vllm: ScriptedVllm) -> None:
     expect(answer.locator("pre")).to_have_text("print('hi')")
     expect(answer.locator(".code-head")).to_contain_text("python")
     expect(answer.locator(".hljs-string")).to_have_text("'hi'")
+
+
+def test_tables_ticks_and_formulas_are_drawn(page: Page, vllm: ScriptedVllm) -> None:
+    text = (
+        "| a | b |\n|---|--:|\n| 1 | 2 |\n\n- [x] done\n\n"
+        "Inline $x^2$, and it costs $5 or $6.\n\n$$\n\\frac{a}{b}\n$$\n"
+    )
+    vllm.script = Script(tokens=re.findall(r"(?s).{1,4}", text))
+    answer = ask(page, "Draw")
+    expect(answer.locator("td").last).to_have_css("text-align", "right")
+    expect(answer.get_by_role("checkbox")).to_be_checked()
+    expect(answer.locator(".maths .katex")).to_have_count(2)
+    expect(answer.locator(".maths.display mfrac")).to_have_count(1)
+    expect(answer).to_contain_text("it costs $5 or $6.")
+
+
+FORMULAS = [
+    r"$\href{javascript:window.hacked=1}{x}$",
+    r"$\url{javascript:window.hacked=1}$",
+    r"$\includegraphics{https://evil.example/pixel.png}$",
+    r"$\htmlStyle{background:url(https://evil.example)}{x}$",
+    r"$\text{<img src=x onerror='window.hacked = 1'>}$",
+    r"$\def\a{\a\a}\a$",
+]
+
+
+@pytest.mark.parametrize("formula", FORMULAS)
+def test_a_formula_is_harmless(page: Page, vllm: ScriptedVllm, formula: str) -> None:
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    vllm.script = Script(tokens=[formula, "\n\nThe end."])
+    answer = ask(page, "A formula, please")
+    expect(answer).to_contain_text("The end.")
+    expect(answer).to_have_attribute("data-status", "complete")
+    text = text_of(answer)
+    assert text.locator("a, img, [href], [src], [onerror]").count() == 0
+    assert page.evaluate("window.hacked") is None
+    assert not [url for url in asked if "evil.example" in url]

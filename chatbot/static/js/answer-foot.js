@@ -21,10 +21,12 @@ export function answerFoot(data, actions) {
       { class: "message-tools kept" },
       branchSwitch(actions.siblings(data.id), "answer", actions.choose),
       data.content ? copy : null,
-      iconButton("retry", "Answer again", {
-        "data-testid": "regenerate",
-        onclick: () => actions.retry(data),
-      }),
+      data.content
+        ? iconButton("retry", "Answer again", {
+            "data-testid": "regenerate",
+            onclick: () => actions.retry(data),
+          })
+        : null,
       ...(data.content ? ratingButtons(data) : []),
     ),
     data.content ? cost(data) : null,
@@ -43,7 +45,7 @@ function cost({ timings, usage, model, agent }) {
     facts.push(fact(`first token after ${duration(timings.first_token_ms)}`, "How long the model took to begin"));
   }
   if (usage?.completion_tokens) {
-    facts.push(fact(`${about}${usage.completion_tokens} tokens`, "How long the answer is"));
+    facts.push(fact(`${about}${usage.completion_tokens} ${usage.completion_tokens === 1 ? "token" : "tokens"}`, "How long the answer is"));
   }
   if (usage?.context_limit) facts.push(contextMeter(usage));
   if (usage?.dropped_messages) {

@@ -75,6 +75,15 @@ export const getMessages = (id) => json("GET", `/api/conversations/${id}/message
 export const search = (words, signal) =>
   json("GET", `/api/search?${new URLSearchParams({ q: words, limit: 50 })}`, { signal });
 
+export const listAgents = () => json("GET", "/api/agents");
+export const listDocuments = async () => (await json("GET", "/api/documents")).documents;
+export const deleteDocument = (id) => request("DELETE", `/api/documents/${id}`);
+export const uploadDocument = (file, signal) => {
+  const body = new FormData();
+  body.append("file", file);
+  return json("POST", "/api/documents", { body, signal });
+};
+
 export const stopAnswer = (id) => json("POST", `/api/messages/${id}/stop`, { body: {} });
 export const rateAnswer = (id, rating, comment) =>
   json("PUT", `/api/messages/${id}/feedback`, { body: { rating, comment } });

@@ -1,7 +1,9 @@
-// The field for questions, with its send and stop buttons.
+// The field for questions, with its attachments, its send and its stop button.
+
+import { Attachments } from "./attachments.js";
 
 export class Composer {
-  /** `onSend(text)` and `onStop()` are called when the reader does that. */
+  /** `onSend(text, attachments)` and `onStop()` are called when the reader does that. */
   constructor({ onSend, onStop }) {
     this.field = document.getElementById("composer");
     this.send = document.getElementById("send");
@@ -9,6 +11,7 @@ export class Composer {
     this.busy = false;
     this.onSend = onSend;
     this.onStop = onStop;
+    this.attachments = new Attachments(() => this.draw());
     document.getElementById("composer-form").addEventListener("submit", (event) => {
       event.preventDefault();
       this.submit();
@@ -26,9 +29,9 @@ export class Composer {
 
   submit() {
     const text = this.field.value.trim();
-    if (!text || this.busy) return;
+    if (!text || this.busy || this.attachments.pending) return;
     this.fill("");
-    this.onSend(text);
+    this.onSend(text, this.attachments.take());
   }
 
   /** End the answer that is being written; returns whether there is one. */
@@ -62,7 +65,7 @@ export class Composer {
   draw() {
     this.send.hidden = this.busy;
     this.stop.hidden = !this.busy;
-    this.send.disabled = !this.field.value.trim();
+    this.send.disabled = !this.field.value.trim() || this.attachments?.pending;
     this.field.style.height = "auto";
     this.field.style.height = `${this.field.scrollHeight}px`;
   }

@@ -64,6 +64,13 @@ export function card(kind, title, text, buttons = []) {
 export const errorCard = (error, buttons) =>
   card("bad", error.detail.message, error.detail.next_step, buttons);
 
+/** Bytes as people say them. */
+export function fileSize(bytes) {
+  if (bytes < 1024) return `${bytes} B`;
+  if (bytes < 1024 * 1024) return `${Math.round(bytes / 1024)} kB`;
+  return `${(bytes / 1024 / 1024).toFixed(1)} MB`;
+}
+
 /** Milliseconds as people say them. */
 export function duration(milliseconds) {
   if (milliseconds < 1000) return `${Math.round(milliseconds)} ms`;

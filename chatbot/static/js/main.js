@@ -2,6 +2,7 @@
 
 import { Composer } from "./composer.js";
 import { Conversation } from "./conversation.js";
+import { Documents } from "./documents.js";
 import { Drawer } from "./drawer.js";
 import { ModelState } from "./model-state.js";
 import { Search } from "./search.js";
@@ -15,7 +16,7 @@ const NEW = "New conversation";
 const modelState = new ModelState();
 const drawer = new Drawer();
 const composer = new Composer({
-  onSend: (text) => conversation.send(text),
+  onSend: (text, attachments) => conversation.send(text, attachments),
   onStop: () => conversation.stop(),
 });
 const sidebar = new Sidebar({
@@ -54,6 +55,7 @@ const settings = new Settings({
     go(null);
   },
 });
+new Documents();
 const help = document.getElementById("help-dialog");
 
 function idInAddress() {

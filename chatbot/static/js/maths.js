@@ -11,7 +11,8 @@ const INLINE_DISPLAY = [/^\$\$([^$\n]+?)\$\$/, /^\\\[([\s\S]+?)\\\]/];
 const KATEX = {
   displayMode: false,
   output: "htmlAndMathml",
-  throwOnError: false,
+  throwOnError: true,
+  // What it does not know, and what it is not trusted with, is shown as its name.
   errorColor: "currentcolor",
   strict: "ignore",
   trust: false,
@@ -40,14 +41,12 @@ export function mathsExtension(escape) {
     }
     return undefined;
   };
-  const start = (source) => source.search(/\$|\\\(|\\\[/);
+  // Where a formula may begin: a block of its own only at the beginning of a line.
+  const starts = { block: /\n {0,3}(?:\$\$|\\\[)/, inline: /\$|\\\(|\\\[/ };
   const extension = (name, level, patterns, display) => ({
     name,
     level,
-    start: (source) => {
-      const at = start(source);
-      return at < 0 ? undefined : at;
-    },
+    start: (source) => starts[level].exec(source)?.index,
     tokenizer: token(name, patterns),
     renderer: html(display),
   });

@@ -2,8 +2,9 @@
 // reader's own data.
 
 import { announce } from "./announcer.js";
-import { ApiError, changeConversation, deleteConversations } from "./api.js";
+import { ApiError, changeConversation, deleteConversations, listAgents } from "./api.js";
 import { confirmDeletion } from "./confirm.js";
+import { element } from "./elements.js";
 
 const NUMBERS = ["temperature", "top_p", "max_tokens"];
 const TEXTS = ["agent", "model", "system_prompt"];
@@ -25,19 +26,50 @@ export class Settings {
       event.preventDefault();
       this.save();
     });
+    this.form.elements.agent.addEventListener("change", () => this.describeAgent());
     this.form.addEventListener("reset", () => setTimeout(() => this.save()));
     document.getElementById("delete-all").addEventListener("click", () => this.deleteAll());
   }
 
-  open() {
+  async open() {
     this.fill();
     this.dialog.showModal();
+    try {
+      this.agents = (await listAgents()).agents;
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      return this.say(error.detail);
+    }
+    this.drawAgents();
+  }
+
+  drawAgents() {
+    const select = this.form.elements.agent;
+    const chosen = select.value || this.conversation.settings.agent || "";
+    const names = this.agents.map((agent) => agent.name);
+    // An agent whose file is gone is still what the conversation says.
+    if (chosen && !names.includes(chosen)) names.push(chosen);
+    const standard = this.agents.find((agent) => agent.default)?.name;
+    select.replaceChildren(
+      element("option", { value: "" }, standard ? `Default (${standard})` : "The default agent"),
+      ...names.map((name) => element("option", { value: name }, name)),
+    );
+    select.value = chosen;
+    this.describeAgent();
+  }
+
+  describeAgent() {
+    const { value } = this.form.elements.agent;
+    const agent = this.agents?.find(({ name, default: standard }) => (value ? name === value : standard));
+    const tools = agent?.tools.length ? `Tools: ${agent.tools.join(", ")}.` : "It has no tools.";
+    document.getElementById("setting-agent-help").textContent = agent ? `${agent.description ?? ""} ${tools}`.trim() : "";
   }
 
   fill() {
     const { settings } = this.conversation;
     for (const name of TEXTS) this.form.elements[name].value = settings[name] ?? "";
     for (const name of NUMBERS) this.form.elements[name].value = settings.sampling?.[name] ?? "";
+    if (this.agents) this.drawAgents();
     this.say(null);
   }
 

@@ -15,7 +15,7 @@ export function sourceList(calls) {
   return element(
     "section",
     { class: "sources", "aria-label": "Sources", "data-testid": "sources" },
-    element("h3", {}, "Sources"),
+    element("p", { class: "sources-title" }, "Sources"),
     element("ol", {}, ...[...found.values()].map(sourceItem)),
   );
 }

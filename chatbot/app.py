@@ -20,12 +20,16 @@ from chatbot.api import (
     openai_api,
     search,
     state,
+    transfer,
 )
 from chatbot.api.description import described_app
 from chatbot.failures import Failure
 from chatbot.services import Services, attach, services
 
 log = structlog.get_logger(__name__)
+
+# What the description at /api/openapi.json describes.
+APIS = (state.api, conversations.api, answers.api, feedback.api, search.api, transfer.api)
 
 # Asked every few seconds by the page and by Docker: logged only when they fail.
 _QUIET = ("/healthz", "/readyz", "/metrics", "/api/state", "/static/")
@@ -39,7 +43,7 @@ def create_app(parts: Services) -> Flask:
     app.before_request(_begin)
     request_guard.guard(app)
     principal.identify(app)
-    for part in (state.api, conversations.api, answers.api, feedback.api, search.api):
+    for part in APIS:
         app.register_api(part)
     for blueprint in (health.blueprint, openai_api.blueprint, metrics_page.blueprint):
         app.register_blueprint(blueprint)
@@ -91,7 +95,11 @@ def _answer_failure(failure: Failure) -> tuple[Response, int]:
 def _answer_http(error: HTTPException) -> tuple[Response, int]:
     code = error.name.lower().replace(" ", "_")
     failure = Failure(code, error.description or error.name, status=error.code or 500)
-    return _answer_failure(failure)
+    response, status = _answer_failure(failure)
+    # Allow, Retry-After and the like.
+    for name, value in error.get_headers():
+        response.headers.setdefault(name, value)
+    return response, status
 
 
 def _answer_database(error: SQLAlchemyError) -> tuple[Response, int]:

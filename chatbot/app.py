@@ -13,8 +13,10 @@ from werkzeug.exceptions import HTTPException
 from chatbot import health, metrics, request_id
 from chatbot.access import principal, request_guard
 from chatbot.api import (
+    agents,
     answers,
     conversations,
+    documents,
     feedback,
     metrics_page,
     openai_api,
@@ -29,7 +31,16 @@ from chatbot.services import Services, attach, services
 log = structlog.get_logger(__name__)
 
 # What the description at /api/openapi.json describes.
-APIS = (state.api, conversations.api, answers.api, feedback.api, search.api, transfer.api)
+APIS = (
+    state.api,
+    conversations.api,
+    answers.api,
+    feedback.api,
+    search.api,
+    agents.api,
+    documents.api,
+    transfer.api,
+)
 
 # Asked every few seconds by the page and by Docker: logged only when they fail.
 _QUIET = ("/healthz", "/readyz", "/metrics", "/api/state", "/static/")
@@ -43,6 +54,7 @@ def create_app(parts: Services) -> Flask:
     app.before_request(_begin)
     request_guard.guard(app)
     principal.identify(app)
+    documents.allow_uploads(app)
     for part in APIS:
         app.register_api(part)
     for blueprint in (health.blueprint, openai_api.blueprint, metrics_page.blueprint):

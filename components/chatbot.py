@@ -22,7 +22,6 @@ from components.dynamic.readiness import Readiness
 from components.volumes import retained_volume
 
 _START_TIMEOUT_SECONDS = 180
-_STOP_GRACE_SECONDS = 30
 
 
 @dataclass
@@ -65,7 +64,7 @@ class Chatbot(pulumi.ComponentResource):
                 environment=render.chat_environment(settings),
                 health_check=render.chat_health_check(settings),
                 memory_mib=chatbot.memory,
-                stop_grace_seconds=_STOP_GRACE_SECONDS,
+                stop_grace_seconds=render.CHAT_STOP_GRACE_SECONDS,
                 secrets_mark=render.secrets_mark(settings, "secrets/"),
             ),
             **network_args(

@@ -6,12 +6,10 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 from uuid import uuid4
 
 import requests
-
-from tests.chat_application import ChatApplication
 
 
 @dataclass(frozen=True)
@@ -63,14 +61,25 @@ class Stream:
                 fields = {}
 
 
+class Application(Protocol):
+    """A chat application that runs somewhere."""
+
+    @property
+    def url(self) -> str: ...
+
+
 class Caller:
     """A client whose requests all reach the same worker: it keeps one connection."""
 
-    def __init__(self, application: ChatApplication) -> None:
+    def __init__(self, application: Application) -> None:
         self.url = application.url
         self._session = requests.Session()
         # An unknown message: the answer says which worker it is.
         self.worker = int(self.stop(str(uuid4())).headers["X-Archi-Worker"])
+
+    def go_on(self, message: str) -> Stream:
+        url = f"{self.url}/api/messages/{message}/continue"
+        return Stream(self._session.post(url, json={}, stream=True, timeout=60))
 
     def stop(self, message: str) -> requests.Response:
         url = f"{self.url}/api/messages/{message}/stop"
@@ -101,7 +110,7 @@ class Caller:
         return found
 
 
-def caller_elsewhere(application: ChatApplication, worker: int) -> Caller:
+def caller_elsewhere(application: Application, worker: int) -> Caller:
     """A client of another worker than this one."""
     for _ in range(500):
         caller = Caller(application)

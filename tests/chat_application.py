@@ -65,9 +65,9 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def until(condition: Callable[[], object]) -> None:
-    """Ask again and again until a condition holds, at most ten seconds."""
-    deadline = time.monotonic() + 10
+def until(condition: Callable[[], object], seconds: float = 10) -> None:
+    """Ask again and again until a condition holds; it must within so many seconds."""
+    deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it never held"
         time.sleep(0.02)

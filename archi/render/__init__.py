@@ -4,6 +4,7 @@ Pure: no Docker, no Pulumi.
 """
 
 from archi.render.chat import (
+    CHAT_STOP_GRACE_SECONDS,
     chat_environment,
     chat_health_check,
     chat_readiness_command,
@@ -68,6 +69,7 @@ from archi.render.weights import weights_request
 __all__ = [
     "API_KEY",
     "CHAT_PORT",
+    "CHAT_STOP_GRACE_SECONDS",
     "CHAT_UID",
     "DOCUMENTS_PATH",
     "FILES_PATH",

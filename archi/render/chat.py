@@ -16,6 +16,9 @@ from archi.render.places import (
 from archi.render.postgres import database_url
 from archi.settings import Settings
 
+CHAT_STOP_GRACE_SECONDS = 30
+# What is left of it is for saving the answers that were cut off.
+_DRAIN_SECONDS = CHAT_STOP_GRACE_SECONDS - 5
 _MIB = 2**20
 _UPLOADS_AT_ONCE = 4
 _SCRATCH_MIB = 64
@@ -51,6 +54,7 @@ def chat_environment(settings: Settings) -> dict[str, str]:
         "ARCHI_WORKERS": str(chatbot.workers),
         "ARCHI_MAX_STREAMS": str(chatbot.max_streams),
         "ARCHI_LEAVE_GRACE": str(chatbot.leave_grace),
+        "ARCHI_DRAIN_TIMEOUT": str(_DRAIN_SECONDS),
         "ARCHI_MAX_UPLOAD": str(chatbot.max_upload * _MIB),
         "ARCHI_METRICS": chatbot.metrics,
         **{name: value for name, value in optional.items() if value is not None},

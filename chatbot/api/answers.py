@@ -79,7 +79,7 @@ def send_message(path: ConversationPath, body: Question) -> Response:
             owner,
             question=body.content,
             parent_id=body.parent_id,
-            model=parts.files.model,
+            model_of=parts.agents.model_of,
             at_root=body.at_root,
             attachments=body.attachments,
             agent=body.agent,
@@ -165,6 +165,8 @@ def _begin(session: Session, parts: Services, owner: UUID, turn: Turn, *, contin
     """Put the run of an answer down, with its first event."""
     choices = conversations.answer_settings(turn.conversation)
     row = turn.answer
+    # An agent that is gone is said before anything is written.
+    parts.agents.get(row.agent)
     model = row.model or parts.files.model
     answer = Answer(model, row.agent, row if continued else None)
     row.status, row.error, row.finish_reason = Status.STREAMING, None, None

@@ -16,7 +16,6 @@ import structlog
 from sqlalchemy import exists, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
-from uuid_utils.compat import uuid7
 
 from chatbot.data import run_log
 from chatbot.data.database import Database, Encoded
@@ -92,7 +91,7 @@ class _Remains:
             self.content.append(data.get("content", ""))
             self.reasoning.append(data.get("reasoning", ""))
         elif name == "tool":
-            self.calls[data["call_id"]] = data
+            self.calls[data["id"]] = data
 
 
 def _end(session: Session, run: RunRow) -> None:
@@ -116,7 +115,7 @@ def _tool_call(message_id: UUID, call: dict[str, Any]) -> ToolCall:
     if call["status"] == ToolStatus.RUNNING:
         call = {**call, "status": ToolStatus.STOPPED, "result": STOPPED_RESULT}
     return ToolCall(
-        id=uuid7(),
+        id=UUID(call["id"]),
         message_id=message_id,
         call_id=call["call_id"],
         name=call["name"],

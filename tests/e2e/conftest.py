@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import random
+import re
 import shutil
 import socket
 from collections.abc import Iterator
@@ -170,6 +171,12 @@ class Assistant:
         answer = requests.post(f"{self.url}/v1/chat/completions", json=body, timeout=120)
         answer.raise_for_status()
         return str(answer.json()["choices"][0]["message"]["content"])
+
+    def running(self) -> float:
+        """Requests that vLLM is working on, by its own metrics."""
+        metrics = requests.get(f"http://localhost:{self.vllm_port}/metrics", timeout=10).text
+        found = re.findall(r"^vllm:num_requests_running\{.*\} (\S+)$", metrics, re.MULTILINE)
+        return sum(map(float, found))
 
     def remember(self, title: str) -> None:
         """Make a conversation that is to be there later."""

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
-import requests
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from tests.chat_application import until
 from tests.e2e.conftest import Assistant
 
 ANSWER_MS = 180_000
@@ -41,20 +39,6 @@ def ask(page: Page, question: str) -> Locator:
     return page.get_by_test_id("message-assistant").last
 
 
-def running(assistant: Assistant) -> float:
-    """Requests that vLLM is working on, by its own metrics."""
-    metrics = requests.get(f"http://localhost:{assistant.vllm_port}/metrics", timeout=10).text
-    found = re.findall(r"^vllm:num_requests_running\{.*\} (\S+)$", metrics, re.MULTILINE)
-    return sum(map(float, found))
-
-
-def until(holds: Callable[[], bool]) -> None:
-    """Look again and again until it holds; the test's own time limit ends a vain wait."""
-    deadline = time.monotonic() + ANSWER_MS / 1000
-    while not holds():
-        assert time.monotonic() < deadline, "it never came true"
-
-
 def test_a_question_gets_an_answer_token_by_token(page: Page) -> None:
     page.evaluate(RECORD_GROWTH)
     answer = ask(page, "What is the capital of France? Answer in one sentence.")
@@ -73,7 +57,7 @@ def test_a_question_gets_an_answer_token_by_token(page: Page) -> None:
 def test_stop_ends_the_work_of_vllm(page: Page, assistant: Assistant) -> None:
     answer = ask(page, "Count from one to one thousand, one number a line.")
     expect(answer.get_by_test_id("answer-text")).not_to_be_empty(timeout=ANSWER_MS)
-    assert running(assistant) == 1
+    assert assistant.running() == 1
     page.get_by_test_id("stop").click()
     expect(answer).to_have_attribute("data-status", "stopped")
-    until(lambda: running(assistant) == 0)
+    until(lambda: assistant.running() == 0, ANSWER_MS / 1000)

@@ -8,6 +8,7 @@ export class Composer {
     this.stop = document.getElementById("stop");
     this.busy = false;
     this.onSend = onSend;
+    this.onStop = onStop;
     document.getElementById("composer-form").addEventListener("submit", (event) => {
       event.preventDefault();
       this.submit();
@@ -19,10 +20,7 @@ export class Composer {
       event.preventDefault();
       this.submit();
     });
-    this.stop.addEventListener("click", () => {
-      this.stop.disabled = true;
-      onStop();
-    });
+    this.stop.addEventListener("click", () => this.halt());
     this.draw();
   }
 
@@ -31,6 +29,16 @@ export class Composer {
     if (!text || this.busy) return;
     this.fill("");
     this.onSend(text);
+  }
+
+  /** End the answer that is being written; returns whether there is one. */
+  halt() {
+    if (!this.busy || this.stop.disabled) return false;
+    // A disabled button loses the focus to nowhere.
+    if (document.activeElement === this.stop) this.focus();
+    this.stop.disabled = true;
+    this.onStop();
+    return true;
   }
 
   fill(text) {

@@ -30,6 +30,7 @@ def test_the_whole_environment_on_a_network_of_its_own() -> None:
         "ARCHI_TRUSTED_PROXIES": "0",
         "ARCHI_WORKERS": "2",
         "ARCHI_LEAVE_GRACE": "5",
+        "ARCHI_DRAIN_TIMEOUT": "25",
         "ARCHI_MAX_UPLOAD": str(20 * 2**20),
         "ARCHI_METRICS": "loopback",
     }

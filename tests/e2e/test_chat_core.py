@@ -1,0 +1,174 @@
+"""The deployed chat application in front of real vLLM: streams, workers, clients, and deaths."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from collections.abc import Iterator
+
+import pytest
+import requests
+from langchain_openai import ChatOpenAI
+from openai import OpenAI
+
+from tests.answer_stream import Caller, Event, Stream, caller_elsewhere
+from tests.chat_application import until
+from tests.e2e.conftest import Assistant
+
+MODEL = "HuggingFaceTB/SmolLM2-135M-Instruct"
+LONG = "Write a very long story about a lighthouse keeper and the sea. Tell every detail."
+PATIENCE = 180
+"""Seconds that a small model on a busy CPU may take."""
+
+
+@pytest.fixture
+def idle(assistant: Assistant) -> Iterator[Assistant]:
+    """The assistant, whose vLLM has nothing to do before and after."""
+    until(lambda: assistant.running() == 0, PATIENCE)
+    yield assistant
+    until(lambda: assistant.running() == 0, PATIENCE)
+
+
+def begun(stream: Stream) -> tuple[str, str, Event]:
+    """Read up to some text; returns the conversation's and the message's id, and the last event."""
+    start = stream.next()
+    assert start.name == "start"
+    event = next(event for event in stream if event.name == "delta")
+    return start.data["conversation"]["id"], start.data["answer"]["id"], event
+
+
+def said(events: list[Event]) -> str:
+    return "".join(event.data.get("content", "") for event in events if event.name == "delta")
+
+
+def shown(caller: Caller, conversation: str) -> dict[str, object]:
+    """The conversation's last message."""
+    return caller.messages(conversation)[-1]
+
+
+@pytest.mark.parametrize("elsewhere", [False, True], ids=["same worker", "other worker"])
+def test_stop_frees_the_model_and_the_answer_can_be_gone_on_with(
+    idle: Assistant, elsewhere: bool
+) -> None:
+    caller = Caller(idle)
+    with caller.ask(LONG) as stream:
+        conversation, message, _ = begun(stream)
+        assert idle.running() == 1
+        stopper = caller_elsewhere(idle, stream.worker) if elsewhere else Caller(idle)
+        assert stopper.stop(message).json() == {"stopping": True}
+        end = list(stream)[-1]
+    assert (end.name, end.data["status"]) == ("end", "stopped")
+    until(lambda: idle.running() == 0)
+    before = str(shown(caller, conversation)["content"])
+    assert before
+
+    with caller.go_on(message) as stream:
+        start = stream.next()
+        assert start.data["answer"]["content"] == before
+        more = next(event for event in stream if event.name == "delta")
+        caller.stop(message)
+        events = [more, *stream]
+    assert shown(caller, conversation)["content"] == before + said(events)
+
+
+def test_a_reload_goes_on_and_a_page_that_is_left_frees_the_model(idle: Assistant) -> None:
+    caller = Caller(idle)
+    with caller.ask(LONG) as stream:
+        conversation, message, last = begun(stream)
+    other = caller_elsewhere(idle, stream.worker)
+    with other.follow(message, last.id) as again:
+        assert again.next().name == "delta"
+        assert idle.running() == 1
+    until(lambda: idle.running() == 0, PATIENCE)
+    until(lambda: shown(caller, conversation)["status"] == "interrupted")
+    kept = str(shown(caller, conversation)["content"])
+    with other.follow(message) as whole:
+        assert said(list(whole)) == kept
+
+
+def test_a_client_of_v1_that_leaves_before_anything_is_written_frees_the_model(
+    idle: Assistant,
+) -> None:
+    body = {"messages": [{"role": "user", "content": LONG}], "max_tokens": 1500}
+    session = requests.Session()
+    with pytest.raises(requests.ReadTimeout):
+        # Not streamed: nothing is written before the whole answer is there.
+        session.post(f"{idle.url}/v1/chat/completions", json=body, timeout=(5, 2))
+    session.close()
+    until(lambda: idle.running() == 0)
+
+
+def test_the_openai_sdk_and_langchain_talk_to_v1(idle: Assistant) -> None:
+    client = OpenAI(base_url=f"{idle.url}/v1", api_key="none")
+    assert [model.id for model in client.models.list()] == [MODEL]
+    question = {"role": "user", "content": "Say hello."}
+    with client.chat.completions.create(
+        model=MODEL,
+        messages=[question],  # type: ignore[list-item]
+        max_tokens=12,
+        stream=True,
+        stream_options={"include_usage": True},
+    ) as chunks:
+        received = list(chunks)
+    assert "".join(chunk.choices[0].delta.content or "" for chunk in received if chunk.choices)
+    assert received[-1].usage is not None
+    assert received[-1].usage.completion_tokens == 12
+
+    chat = ChatOpenAI(base_url=f"{idle.url}/v1", api_key="none", model=MODEL, max_tokens=12)  # type: ignore[arg-type, call-arg]
+    assert chat.invoke("Say hello.").content
+
+
+def test_a_worker_that_is_killed_leaves_its_answer_interrupted_with_its_text(
+    idle: Assistant,
+) -> None:
+    with Caller(idle).ask(LONG) as stream:
+        conversation, message, _ = begun(stream)
+        other = caller_elsewhere(idle, stream.worker)
+        with other.follow(message) as second:
+            begun(second)
+            kill = f"import os; os.kill({stream.worker}, 9)"
+            done = idle.container("chatbot").exec_run(["python", "-c", kill])
+            assert done.exit_code == 0, done.output
+            end = list(second)[-1]
+    assert (end.name, end.data["status"]) == ("end", "interrupted")
+    assert end.data["content"]
+    assert shown(other, conversation)["content"] == end.data["content"]
+    until(lambda: idle.running() == 0, PATIENCE)
+    assert requests.get(f"{idle.url}/healthz", timeout=10).status_code == 200
+
+
+def test_a_model_that_is_killed_leaves_a_part_that_is_gone_on_with_when_it_is_back(
+    idle: Assistant,
+) -> None:
+    caller = Caller(idle)
+    with caller.ask(LONG) as stream:
+        conversation, message, _ = begun(stream)
+        kill_server(idle)
+        end = list(stream)[-1]
+    assert end.data["status"] == "interrupted"
+    before = str(shown(caller, conversation)["content"])
+    assert before == end.data["content"]
+
+    # The page stays useful meanwhile, and says what is the matter.
+    state = requests.get(f"{idle.url}/readyz", timeout=10)
+    assert state.status_code == 503
+    assert caller.messages(conversation)
+
+    until(lambda: requests.get(f"{idle.url}/readyz", timeout=10).ok, PATIENCE)
+    with caller.go_on(message) as stream:
+        assert stream.next().data["answer"]["content"] == before
+        assert next(event for event in stream if event.name == "delta")
+        caller.stop(message)
+        assert list(stream)[-1].name == "end"
+    assert str(shown(caller, conversation)["content"]).startswith(before)
+
+
+def kill_server(assistant: Assistant) -> None:
+    """Kill vLLM as the kernel does where memory runs out; Docker starts it again."""
+    container = assistant.container("vllm-server")
+    init = container.attrs["State"]["Pid"]
+    table = container.top(ps_args="-eo pid,ppid,args")
+    [server] = [row for row in table["Processes"] if int(row[1]) == init]
+    assert re.search("vllm", server[2]), server
+    os.kill(int(server[0]), signal.SIGKILL)

@@ -10,9 +10,14 @@ from chatbot import metrics_folder
 from chatbot.access.oidc import Provider
 from chatbot.access.rates import Rates
 from chatbot.access.setup_token import SetupToken
+from chatbot.agent.agents import Agents
+from chatbot.agent.providers import Endpoints
 from chatbot.agent.responder import ChatResponder
+from chatbot.agent.tools.mcp import McpServers
+from chatbot.agent.tools.toolbox import Toolbox
 from chatbot.data.database import Database
 from chatbot.deployment_files import DeploymentFiles
+from chatbot.documents.mounted import MountedDocuments, lock_of
 from chatbot.model.server import ModelServer, http_client
 from chatbot.runs.admission import Admission, Seats
 from chatbot.runs.background_loop import BackgroundLoop
@@ -55,10 +60,16 @@ class Services:
         self.server = ModelServer(settings.vllm_base_url, self.client)
         self.admission = admission or Admission(settings.max_streams)
         self.seats = Seats(2 * settings.max_streams)
-        self.responder = ChatResponder(settings, self.server, self.client, api_key)
+        self.agents = Agents(self.files)
+        self.mcp = McpServers(self.files)
+        toolbox = Toolbox(self.database, self.mcp)
+        self.tool_names = toolbox.names
+        endpoints = Endpoints(self.files, self.server, self.client, api_key)
+        self.responder = ChatResponder(settings, self.agents, endpoints, toolbox, self.database)
         limits = Limits(settings.leave_grace, settings.drain_timeout)
         self.runs = Runs(self.loop, self.database, self.responder, self.admission, limits)
         self.loop.submit(self.responder.warm_up())
+        self.mounted = _mounted(settings, self.database)
 
     @property
     def secure(self) -> bool:
@@ -74,9 +85,20 @@ class Services:
     def close(self) -> None:
         """End all runs (they save what they have) and close every connection."""
         self.runs.close()
+        if self.mounted is not None:
+            self.mounted.close()
         self.loop.close()
         self.rates.close()
         self.database.close()
+
+
+def _mounted(settings: Settings, database: Database) -> MountedDocuments | None:
+    if settings.documents is None:
+        return None
+    lock = lock_of(settings.database_url)
+    made = MountedDocuments(settings.documents, database, lock, settings.max_upload)
+    made.start()
+    return made
 
 
 def attach(app: Flask, services: Services) -> None:

@@ -26,6 +26,8 @@ class Settings(BaseModel):
     ``max_streams`` is for all ``workers`` together; an answer whose last reader is gone is ended
     after ``leave_grace``; answers in progress have ``drain_timeout`` when the process is to end.
 
+    ``max_upload`` is in bytes; ``documents`` is a folder whose files everyone may search.
+
     ``vllm_base_url`` ends in ``/v1`` without a slash after it; ``database_url`` holds no password.
     """
 
@@ -44,6 +46,8 @@ class Settings(BaseModel):
     first_token_timeout: float
     token_timeout: float
     metrics: str
+    max_upload: int
+    documents: Path | None
     published_on_loopback: bool
 
     @classmethod
@@ -69,6 +73,8 @@ class Settings(BaseModel):
             # A long prompt on a CPU takes minutes before its first token.
             first_token_timeout=number(env, "ARCHI_FIRST_TOKEN_TIMEOUT", "300", 0.1, 3600),
             token_timeout=number(env, "ARCHI_TOKEN_TIMEOUT", "60", 0.1, 3600),
+            max_upload=int(number(env, "ARCHI_MAX_UPLOAD", str(20 * 2**20), 1024, 2**30)),
+            documents=_documents(env.get("ARCHI_DOCUMENTS")),
             metrics=choice(env, "ARCHI_METRICS", ("loopback", "none", "token")),
             published_on_loopback=is_loopback(env.get("ARCHI_PUBLISHED_BIND", host)),
         )
@@ -149,5 +155,18 @@ def _folder(value: str) -> Path:
             value,
             "there is no such folder.",
             "mount the deployment's files there (pipelines.yaml and secrets/).",
+        )
+    return Path(value)
+
+
+def _documents(value: str | None) -> Path | None:
+    if not value:
+        return None
+    if not Path(value).is_dir():
+        raise SettingsError(
+            "ARCHI_DOCUMENTS",
+            value,
+            "there is no such folder.",
+            "mount a folder of documents there (services.chatbot.documents), or leave it out.",
         )
     return Path(value)

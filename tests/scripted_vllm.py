@@ -32,6 +32,9 @@ class Script:
             after the tokens.
         tool_calls: (name, arguments) of the calls that answer a request with tools; streams have
             none.
+        rounds: the same for streams: the calls of one answer after the other to requests with
+            tools, before ``tokens`` are said; arguments come in pieces of five characters.
+        images: whether the model sees images; a request that carries one is refused otherwise.
         tool_error: (status, message) for a request with tools.
         hold: the answer waits after its first chunk until ``server.release()``.
     """
@@ -50,6 +53,8 @@ class Script:
     finish_reason: str = "stop"
     tool_calls: list[tuple[str, str]] = field(default_factory=list)
     tool_error: tuple[int, str] | None = None
+    rounds: list[list[tuple[str, str]]] = field(default_factory=list)
+    images: bool = True
 
 
 class ScriptedVllm:
@@ -214,6 +219,9 @@ class ScriptedVllm:
         if script.tool_error and body.get("tools"):
             status, message = script.tool_error
             return self._json(writer, status, _error(message, "BadRequestError", status))
+        if not script.images and "image_url" in json.dumps(body["messages"]):
+            message = f"{body['model']} is not a multimodal model"
+            return self._json(writer, 400, _error(message, "BadRequestError", 400))
         if script.hang == "headers":
             await asyncio.Event().wait()
         prompt = count_tokens(body["messages"])
@@ -257,7 +265,7 @@ class ScriptedVllm:
             writer.write(f"{len(line):x}\r\n".encode() + line + b"\r\n")
             await writer.drain()
 
-        async def chunk(delta: dict[str, str], finish: str | None = None) -> None:
+        async def chunk(delta: dict[str, Any], finish: str | None = None) -> None:
             choice = {"index": 0, "delta": delta, "finish_reason": finish}
             event = {**_envelope(body, "chat.completion.chunk"), "choices": [choice]}
             await send(json.dumps(event))
@@ -265,6 +273,12 @@ class ScriptedVllm:
         if script.hang == "first":
             await asyncio.Event().wait()
         await chunk({"role": "assistant", "content": ""})
+        calls = script.rounds.pop(0) if script.rounds and body.get("tools") else []
+        for delta in _call_deltas(calls, len(self.requests)):
+            await asyncio.sleep(script.delay)
+            await chunk(delta)
+        if calls:
+            tokens = []
         for text in script.reasoning:
             await chunk({script.reasoning_field: text})
         for index, text in enumerate(tokens):
@@ -280,7 +294,7 @@ class ScriptedVllm:
         if script.in_band_error:
             await send(json.dumps(_error(script.in_band_error, "InternalServerError", 500)))
         elif script.cut is None:
-            await chunk({}, script.finish_reason)
+            await chunk({}, "tool_calls" if calls else script.finish_reason)
             if (body.get("stream_options") or {}).get("include_usage"):
                 event = {**_envelope(body, "chat.completion.chunk"), "choices": [], "usage": usage}
                 await send(json.dumps(event))
@@ -311,6 +325,18 @@ def _calls(calls: list[tuple[str, str]]) -> list[dict[str, Any]]:
         {"id": f"call-{at}", "type": "function", "function": {"name": name, "arguments": arguments}}
         for at, (name, arguments) in enumerate(calls)
     ]
+
+
+def _call_deltas(calls: list[tuple[str, str]], request: int) -> list[dict[str, Any]]:
+    """The calls as vLLM streams them: name first, then the arguments in pieces."""
+    found = []
+    for at, (name, arguments) in enumerate(calls):
+        head = {"index": at, "id": f"call-{request}-{at}", "type": "function"}
+        found.append({"tool_calls": [{**head, "function": {"name": name, "arguments": ""}}]})
+        for begin in range(0, len(arguments), 5):
+            piece = {"arguments": arguments[begin : begin + 5]}
+            found.append({"tool_calls": [{"index": at, "function": piece}]})
+    return found
 
 
 def _error(message: str, kind: str, code: int) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 import httpx2
 from langchain_core.outputs import ChatGenerationChunk
 from langchain_openai import ChatOpenAI
+from openai import AsyncOpenAI, AsyncStream
 from pydantic import SecretStr
 
 # The names of the reasoning field: vLLM's since 0.12, and the one before it.
@@ -37,28 +38,40 @@ class VllmChat(ChatOpenAI):
         return converted
 
 
-def chat_model(
-    *,
-    base_url: str,
-    model: str,
-    api_key: str,
-    client: httpx2.AsyncClient,
-    max_tokens: int | None,
-) -> VllmChat:
-    """Make a chat model for one answer of at most ``max_tokens`` (None: the server's limit)."""
-    # vLLM knows `max_tokens`; ChatOpenAI would send `max_completion_tokens`, which OpenAI-like
-    # servers understand less often.
-    extra = {} if max_tokens is None else {"max_tokens": max_tokens}
-    return VllmChat(
+class _PlainChunks:
+    """Streams chunks as the dictionaries that they are.
+
+    openai's own client makes a pydantic object of each chunk, and LangChain a dictionary of that
+    again: half of what a token costs.
+    """
+
+    def __init__(self, client: AsyncOpenAI) -> None:
+        self._client = client
+
+    async def create(self, **body: Any) -> AsyncStream[object]:  # noqa: ANN401 - OpenAI's request
+        extra = body.pop("extra_body", None) or {}
+        return await self._client.post(
+            "/chat/completions",
+            body={**body, **extra},
+            cast_to=object,
+            stream=True,
+            stream_cls=AsyncStream[object],
+        )
+
+
+def chat_model(*, base_url: str, model: str, api_key: str, client: httpx2.AsyncClient) -> VllmChat:
+    """Make a chat model that only streams; what differs from call to call is given to the call."""
+    made = VllmChat(
         model=model,
         base_url=base_url,
         api_key=SecretStr(api_key),
         http_async_client=client,
-        # Retried by the run, and only before the first token.
+        # Retried by the model call, and only before the first token.
         max_retries=0,
         # Off by default as soon as base_url is set.
         stream_usage=True,
-        # The run has its own limits, which differ before and after the first token.
+        # The model call has its own limits, which differ before and after the first token.
         stream_chunk_timeout=None,
-        extra_body=extra,
     )
+    made.async_client = _PlainChunks(made.root_async_client)
+    return made

@@ -7,26 +7,29 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol
+from uuid import UUID
 
-import httpx2
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
-from chatbot.agent.context import Prompt, Turn, fit
-from chatbot.agent.events import AgentEvent, ContextFitted, Delta, ModelCallEnded
+from chatbot.agent.agents import Agents
+from chatbot.agent.events import AgentEvent, ContextFitted, Notice
+from chatbot.agent.model_call import Call, ModelCall
+from chatbot.agent.prompt import Conversation, conversation
+from chatbot.agent.providers import Endpoint, Endpoints
 from chatbot.agent.request import AnswerRequest
+from chatbot.agent.tools.toolbox import Toolbox
+from chatbot.data import documents
+from chatbot.data.database import Database
+from chatbot.data.documents import Attached
 from chatbot.failures import Failure
-from chatbot.model import errors as model_errors
-from chatbot.model.server import ModelServer
+from chatbot.model.errors import NO_IMAGES
 from chatbot.settings import Settings
 
 if TYPE_CHECKING:
-    from chatbot.agent.chat_model import VllmChat
+    from langchain_core.tools import BaseTool
 
 log = structlog.get_logger(__name__)
-
-# Seconds before each new try while the model has not said anything yet.
-_RETRY_AFTER = (0.3, 1.0)
-_RETRIED = {"model_unreachable", "model_overloaded"}
 
 
 class Responder(Protocol):
@@ -42,19 +45,26 @@ class Responder(Protocol):
 
 
 class ChatResponder:
-    """Answers with the served model."""
+    """Answers with an agent and its model."""
 
     def __init__(
-        self, settings: Settings, server: ModelServer, client: httpx2.AsyncClient, api_key: str
+        self,
+        settings: Settings,
+        agents: Agents,
+        endpoints: Endpoints,
+        toolbox: Toolbox,
+        database: Database,
     ) -> None:
         self._settings = settings
-        self._server = server
-        self._client = client
-        self._api_key = api_key
+        self._agents = agents
+        self._endpoints = endpoints
+        self._toolbox = toolbox
+        self._database = database
 
     async def warm_up(self) -> None:
         """Import LangChain now, so that the first answer need not wait for it."""
-        await asyncio.to_thread(import_module, "chatbot.agent.chat_model")
+        for module in ("chatbot.agent.chat_model", "chatbot.agent.loop"):
+            await asyncio.to_thread(import_module, module)
 
     async def respond(self, request: AnswerRequest) -> AsyncGenerator[AgentEvent, None]:
         """Answer; a request that fails before its first token is tried again.
@@ -62,75 +72,103 @@ class ChatResponder:
         Raises:
             Failure: why there is no (whole) answer.
         """
-        begun = False
-        for pause in (*_RETRY_AFTER, None):
+        agent = self._agents.get(request.agent)
+        endpoint = await asyncio.to_thread(self._endpoints.of, request.model)
+        tools = await self._toolbox.of(agent, request.user_id)
+        for notice in tools.notices:
+            yield notice
+        attached = await self._attached(request)
+        limit = await _limit(endpoint)
+        system = request.system_prompt or agent.prompt
+        for images in (True, False):
+            made = _conversation(request, attached, limit, endpoint, images=images)
+            for notice in made.notices if images else ():
+                yield notice
+            call = Call(
+                endpoint=endpoint,
+                system=system,
+                turns=made.turns,
+                sampling=request.sampling,
+                continued=made.continued,
+            )
+            begun = False
             try:
-                async with aclosing(self._attempt(request)) as events:
+                async with aclosing(self._answer(call, tools.tools)) as events:
                     async for event in events:
-                        begun = begun or isinstance(event, Delta)
+                        begun = begun or not isinstance(event, ContextFitted)
                         yield event
-                    return
-            except Exception as error:
-                failure = await self._explained(error, request.model)
-                if pause is None or begun or failure.code not in _RETRIED:
-                    raise failure from error
-            log.info("answer_retried", failure=failure.code, after=pause)
-            await asyncio.sleep(pause)
+            except Failure as failure:
+                shown = request.history[-1].attachments
+                own = any(attached[one].image is not None for one in shown if one in attached)
+                if failure.code != NO_IMAGES or begun or own or not images:
+                    raise
+            else:
+                return
+            # Only earlier questions carry images: another model saw them, this one cannot.
+            yield Notice(
+                NO_IMAGES, f"{endpoint.name} does not see the images of earlier questions."
+            )
 
-    async def _explained(self, error: Exception, model: str) -> Failure:
-        url = self._server.base_url
-        failure = model_errors.from_exception(error, base_url=url, model=model)
-        if failure.code == "model_not_found" and not isinstance(error, Failure):
-            # The list of models says what is served; the error of the chat does not.
-            return await self._server.mismatch(model) or failure
-        return failure
+    def _answer(self, call: Call, tools: list[BaseTool]) -> AsyncGenerator[AgentEvent, None]:
+        if not tools:
+            # Nothing to loop over: the graph would only cost.
+            return ModelCall(call, self._settings).events()
+        from chatbot.agent import loop
 
-    async def _attempt(self, request: AnswerRequest) -> AsyncGenerator[AgentEvent, None]:
-        prompt = await self._prompt(request)
-        yield ContextFitted(prompt.tokens, prompt.limit, prompt.dropped)
-        model = await asyncio.to_thread(self._model, request.model, prompt.max_tokens)
-        stream = model.astream(prompt.messages)
-        finish_reason: str | None = None
-        usage: tuple[int | None, int | None] = (None, None)
-        begun = False
-        async with aclosing(stream):  # type: ignore[type-var]
-            while True:
-                limits = self._settings
-                seconds = limits.token_timeout if begun else limits.first_token_timeout
-                try:
-                    async with asyncio.timeout(seconds):
-                        chunk = await anext(stream)
-                except StopAsyncIteration:
-                    break
-                except TimeoutError:
-                    raise model_errors.stalled(seconds, first=not begun) from None
-                finish_reason = chunk.response_metadata.get("finish_reason") or finish_reason
-                if chunk.usage_metadata:
-                    told = chunk.usage_metadata
-                    usage = (told["input_tokens"], told["output_tokens"])
-                delta = Delta(chunk.text, str(chunk.additional_kwargs.get("reasoning", "")))
-                if delta.content or delta.reasoning:
-                    begun = True
-                    yield delta
-        yield ModelCallEnded(finish_reason, *usage)
+        return loop.run(call, tools, self._settings)
 
-    async def _prompt(self, request: AnswerRequest) -> Prompt:
-        limit = await self._server.context_length(request.model)
-        turns: list[Turn] = [
-            {"role": message.role, "content": message.content} for message in request.history
-        ]
-        return await fit(
-            turns, limit, lambda messages: self._server.count_tokens(request.model, messages)
-        )
+    async def _attached(self, request: AnswerRequest) -> dict[UUID, Attached]:
+        """Read what the questions carry.
 
-    def _model(self, model: str, max_tokens: int | None) -> VllmChat:
-        # Importing LangChain takes seconds: the page must not wait for it, nor the loop.
-        from chatbot.agent.chat_model import chat_model
+        Raises:
+            Failure: the database does not answer.
+        """
+        wanted = [one for message in request.history for one in message.attachments]
+        if not wanted:
+            return {}
 
-        return chat_model(
-            base_url=self._server.base_url,
-            model=model,
-            api_key=self._api_key,
-            client=self._client,
-            max_tokens=max_tokens,
-        )
+        def fetch() -> dict[UUID, Attached]:
+            with self._database.read() as session:
+                return documents.attached(session, wanted, request.user_id)
+
+        try:
+            return await asyncio.to_thread(fetch)
+        except SQLAlchemyError as error:
+            log.warning("attachments_not_read", reason=str(error.__cause__ or error))
+            raise Failure(
+                "attachments_unavailable",
+                "The database does not answer, so what the question carries cannot be read now.",
+                "Try again in a minute.",
+                status=503,
+                retry_after=5,
+            ) from error
+
+
+async def _limit(endpoint: Endpoint) -> int | None:
+    """Return the model's context in tokens; None where it is unknown, or cannot be asked now."""
+    if endpoint.server is None:
+        return None
+    try:
+        return await endpoint.server.context_length(endpoint.name)
+    except Failure:
+        # The request itself is tried again, and says why where it fails.
+        return None
+
+
+def _conversation(
+    request: AnswerRequest,
+    attached: dict[UUID, Attached],
+    limit: int | None,
+    endpoint: Endpoint,
+    *,
+    images: bool,
+) -> Conversation:
+    return conversation(
+        request.history,
+        attached,
+        limit,
+        continued=request.continued,
+        # vLLM's own parameter, which other servers refuse.
+        continues=endpoint.server is not None,
+        images=images,
+    )

@@ -23,6 +23,7 @@ from chatbot.api.schemas import (
     Stopping,
 )
 from chatbot.data import conversations, recovery, run_log, turns
+from chatbot.data.message_details import MessageDetails
 from chatbot.data.tables import Status
 from chatbot.data.turns import Turn
 from chatbot.failures import Failure
@@ -62,7 +63,7 @@ def _name_worker(response: Response) -> Response:
 
 @api.post(
     "/conversations/<uuid:conversation_id>/messages",
-    responses={"200": _EVENTS, **errors(404, 409, 415, 503)},
+    responses={"200": _EVENTS, **errors(400, 404, 409, 415, 503)},
 )
 def send_message(path: ConversationPath, body: Question) -> Response:
     """Ask a question; the response is the stream of its answer's events."""
@@ -78,7 +79,7 @@ def send_message(path: ConversationPath, body: Question) -> Response:
             owner,
             question=body.content,
             parent_id=body.parent_id,
-            model=parts.files.model,
+            model_of=parts.agents.model_of,
             at_root=body.at_root,
             attachments=body.attachments,
             agent=body.agent,
@@ -164,6 +165,8 @@ def _begin(session: Session, parts: Services, owner: UUID, turn: Turn, *, contin
     """Put the run of an answer down, with its first event."""
     choices = conversations.answer_settings(turn.conversation)
     row = turn.answer
+    # An agent that is gone is said before anything is written.
+    parts.agents.get(row.agent)
     model = row.model or parts.files.model
     answer = Answer(model, row.agent, row if continued else None)
     row.status, row.error, row.finish_reason = Status.STREAMING, None, None
@@ -181,10 +184,11 @@ def _begin(session: Session, parts: Services, owner: UUID, turn: Turn, *, contin
     run = Run(asked, answer)
     run_log.begin(session, run.id, message_id=row.id, user_id=owner, worker=parts.runs.worker)
     question = turn.path[-2 if continued else -1]
+    details = MessageDetails.of_messages(session, question, row)
     start = {
         "conversation": shown(ShownConversation.of(turn.conversation)),
-        "question": shown(ShownMessage.of(question)),
-        "answer": shown(ShownMessage.of(row)),
+        "question": shown(ShownMessage.of(question, details)),
+        "answer": shown(ShownMessage.of(row, details)),
     }
     run.tell("start", start)
     return run
@@ -211,6 +215,7 @@ def _snapshot(parts: Services, message_id: UUID, owner: UUID) -> Iterator[bytes]
     """Encode a message that has ended, where its events are not there to be read."""
     with parts.database.read() as session:
         row = run_log.message_of(session, message_id, owner)
-    yield event_stream.event("snapshot", {"message": shown(ShownMessage.of(row))})
+        message = ShownMessage.of(row, MessageDetails.of_messages(session, row))
+    yield event_stream.event("snapshot", {"message": shown(message)})
     end = {**recovery.columns_of(row), "id": str(row.id), "saved": True}
     yield event_stream.event("end", end)

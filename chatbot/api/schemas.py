@@ -82,9 +82,10 @@ class NewConversation(Body):
 class SamplingChoice(Body):
     """How the model chooses its tokens; what is null or absent is left to the model server."""
 
-    temperature: float | None = Field(default=None, ge=0, le=2, allow_inf_nan=False)
-    top_p: float | None = Field(default=None, gt=0, le=1, allow_inf_nan=False)
-    max_tokens: int | None = Field(default=None, ge=1, le=1_000_000)
+    # Strict: true and false are no numbers.
+    temperature: float | None = Field(default=None, ge=0, le=2, allow_inf_nan=False, strict=True)
+    top_p: float | None = Field(default=None, gt=0, le=1, allow_inf_nan=False, strict=True)
+    max_tokens: int | None = Field(default=None, ge=1, le=1_000_000, strict=True)
 
 
 class AnswerSettings(Body):
@@ -226,16 +227,13 @@ class ShownMessage(Shown):
     attachments: list[ShownAttachment] = Field(default_factory=list)
 
     @classmethod
-    def of(cls, row: Message, details: MessageDetails | None = None) -> Self:
-        """Show a row, with its tool calls, feedback and attachments where they were read."""
+    def of(cls, row: Message, details: MessageDetails) -> Self:
+        """Show a row, with its tool calls, feedback and attachments."""
         made = cls.model_validate(row)
-        if details is not None:
-            made.tool_calls = [ShownToolCall.model_validate(x) for x in details.tool_calls(row.id)]
-            made.attachments = [
-                ShownAttachment.model_validate(x) for x in details.attachments(row.id)
-            ]
-            feedback = details.feedback(row.id)
-            made.feedback = ShownFeedback.model_validate(feedback) if feedback else None
+        made.tool_calls = [ShownToolCall.model_validate(x) for x in details.tool_calls(row.id)]
+        made.attachments = [ShownAttachment.model_validate(x) for x in details.attachments(row.id)]
+        feedback = details.feedback(row.id)
+        made.feedback = ShownFeedback.model_validate(feedback) if feedback else None
         return made
 
 

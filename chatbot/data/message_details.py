@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from typing import Self
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from chatbot.data.tables import Attachment, Document, Feedback, Message, ToolCall
 
 
 class MessageDetails:
-    """The details of all messages of a conversation, read in three queries."""
+    """The details of several messages, read in three queries."""
 
     def __init__(self) -> None:
         self._tool_calls: defaultdict[UUID, list[ToolCall]] = defaultdict(list)
@@ -23,9 +23,19 @@ class MessageDetails:
 
     @classmethod
     def of(cls, session: Session, conversation_id: UUID) -> Self:
-        """Read them."""
-        found = cls()
+        """Read those of all messages of a conversation."""
         messages = select(Message.id).where(Message.conversation_id == conversation_id)
+        return cls._read(session, messages)
+
+    @classmethod
+    def of_messages(cls, session: Session, *messages: Message) -> Self:
+        """Read those of some messages."""
+        ids = [message.id for message in messages]
+        return cls._read(session, select(Message.id).where(Message.id.in_(ids)))
+
+    @classmethod
+    def _read(cls, session: Session, messages: Select[UUID]) -> Self:
+        found = cls()
         calls = select(ToolCall).where(ToolCall.message_id.in_(messages)).order_by(ToolCall.id)
         for call in session.scalars(calls):
             found._tool_calls[call.message_id].append(call)

@@ -5,7 +5,7 @@ Every function takes an open session and leaves the commit to its caller.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -38,20 +38,23 @@ def ask(
     *,
     question: str | None,
     parent_id: UUID | None,
-    model: str,
+    model_of: Callable[[str | None], str],
     at_root: bool = False,
     attachments: Sequence[UUID] = (),
     agent: str | None = None,
 ) -> Turn:
     """Put down a question, and the empty answer that is about to stream.
 
-    The arguments are those of ``conversations.open_turn``; the conversation's own agent and model
-    come before ``model``, and ``agent`` before both.
+    The arguments are those of ``conversations.open_turn``. ``agent`` comes before the
+    conversation's own; ``model_of`` says which model an agent has (None: the default agent), and
+    the conversation's own comes before that.
 
     Raises:
-        Failure: as ``conversations.open_turn``.
+        Failure: as ``conversations.open_turn``, and as ``model_of``.
     """
     choices = conversations.answer_settings(conversations.get(session, conversation_id, owner))
+    agent = agent or choices.agent
+    model = model_of(agent)
     path, answer = conversations.open_turn(
         session,
         conversation_id,
@@ -61,7 +64,7 @@ def ask(
         model=choices.model or model,
         at_root=at_root,
         attachments=attachments,
-        agent=agent or choices.agent,
+        agent=agent,
     )
     return _turn(session, owner, path, answer)
 

@@ -12,7 +12,12 @@ import httpx2
 from chatbot.failures import Failure
 
 _CONTEXT_WORDS = re.compile(r"context length|context window|maximum model length|too long", re.I)
+_IMAGE_WORDS = re.compile(r"not a multimodal model|At most 0 image|image input|image_url", re.I)
+_TOOL_WORDS = re.compile(r"enable-auto-tool-choice|tool-call-parser|tool choice", re.I)
 _ALIASES = re.compile(r"Valid aliases: (.+?)\.?$")
+
+# The code of the failure that says that a model sees no images.
+NO_IMAGES = "model_sees_no_images"
 
 
 def unreachable(base_url: str, reason: str) -> Failure:
@@ -85,6 +90,21 @@ def from_status(status: int, message: str, *, base_url: str, model: str) -> Fail
             "context_overflow",
             f"The conversation is too long for the model: {message}",
             "Start a new conversation or ask a shorter question.",
+            status=400,
+        )
+    if status == 400 and _IMAGE_WORDS.search(message):
+        return Failure(
+            NO_IMAGES,
+            f"The model {model} does not see images: {message}",
+            "Ask without the image, or deploy a model that sees images.",
+            status=400,
+        )
+    if status == 400 and _TOOL_WORDS.search(message):
+        return Failure(
+            "model_calls_no_tools",
+            f"The model server at {base_url} does not let {model} call tools: {message}",
+            "Start vLLM with --enable-auto-tool-choice and --tool-call-parser (the deployment does "
+            "where it runs vllm-server), or choose an agent without tools.",
             status=400,
         )
     if status in (429, 503):

@@ -7,6 +7,7 @@ Facts: vLLM 0.32 lists ``max_model_len`` in ``/v1/models`` and counts a chat's t
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -87,13 +88,33 @@ class ModelServer:
             return known[1].max_model_len
         return (await self.served(model)).max_model_len
 
-    async def count_tokens(self, model: str, messages: list[dict[str, str]]) -> int | None:
+    async def count_tokens(
+        self,
+        model: str,
+        messages: list[dict[str, Any]],
+        *,
+        tools: Sequence[dict[str, Any]] = (),
+        continued: bool = False,
+    ) -> int | None:
         """Count a chat prompt's tokens, with the model's template around it.
+
+        Args:
+            model: the served model.
+            messages: as OpenAI's API has them, their content text alone.
+            tools: the descriptions of tools that go into the prompt.
+            continued: the last message is an answer that is to be gone on with.
 
         Returns:
             None where the server has no ``/tokenize`` or cannot say.
         """
-        body = {"model": model, "messages": messages, "add_generation_prompt": True}
+        body: dict[str, Any] = {
+            "model": model,
+            "messages": messages,
+            "add_generation_prompt": not continued,
+            "continue_final_message": continued,
+        }
+        if tools:
+            body["tools"] = list(tools)
         try:
             response = await self._client.post(f"{self._root}/tokenize", json=body, timeout=5.0)
         except httpx2.TransportError:

@@ -142,8 +142,10 @@ class Runs:
         with self._lock:
             run = self._runs.get(message_id)
         if run is not None and run.request.user_id == owner:
+            # Not whether it is active: it is until its readers have been told of its end.
+            under_way = run.answer.status is Status.STREAMING
             self._end(run)
-            return run in self._active
+            return under_way
         with self._database.write() as session:
             run_log.message_of(session, message_id, owner)
             return run_log.request_stop(session, message_id)

@@ -98,9 +98,8 @@ def test_a_change_and_a_deletion_are_known_at_once(database: Database) -> None:
         session.add(asked)
     assert found(database, "unfinished") == []
     with database.write() as session:
-        conversations.save_answer(
-            session, asked.id, {"content": "finished", "status": Status.COMPLETE}
-        )
+        answer = session.get_one(Message, asked.id)
+        answer.content, answer.status = "finished", Status.COMPLETE
         conversations.get(session, conversation.id, EVERYONE).title = "second title"
     assert found(database, "finished") == ["finished"]
     assert found(database, "first") == []

@@ -80,7 +80,7 @@ def test_questions_without_an_answer_are_left_out() -> None:
         message(Role.ASSISTANT, "answer"),
         message(Role.USER, "three"),
     ]
-    assert [past.content for past in history_of(history)] == ["two", "answer", "three"]
+    assert [past.content for past in history_of(history, {}, {})] == ["two", "answer", "three"]
 
 
 def test_the_oldest_turns_are_dropped_when_the_model_is_full(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,14 +12,14 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import func, make_url, select, text
 from uuid_utils.compat import uuid7
 
-from chatbot.data import conversations, migrate
-from chatbot.data.database import Database
+from chatbot.data import conversations, migrate, recovery, run_log
+from chatbot.data.database import Database, Encoded
 from chatbot.data.tables import EVERYONE, Base, Conversation, Message, Role, Status, User
 from chatbot.failures import Failure
 from tests.chat_application import ROOT
 from tests.chat_database import database_password, database_url, drop_database
 
-HEAD = "0003"
+HEAD = "0005"
 
 
 @pytest.fixture
@@ -32,7 +33,7 @@ def database(tmp_path: Path) -> Iterator[Database]:
 
 def _in_tables(name: str | None, kind: str, _parents: object) -> bool:
     """Leave out the search's own tables, which only its triggers and queries know."""
-    return kind != "table" or not str(name).startswith("search_")
+    return kind != "table" or not str(name).startswith(("search_", "document_index"))
 
 
 def test_migrations_make_what_the_tables_say(database: Database) -> None:
@@ -115,17 +116,35 @@ def test_deleting_a_conversation_deletes_its_messages_however_many(database: Dat
 
 
 def test_answers_of_a_killed_process_become_interrupted(database: Database) -> None:
+    run = uuid7()
     with database.write() as session:
-        conversation = conversations.create(session, EVERYONE)
-        _, answer = conversations.open_turn(
-            session, conversation.id, EVERYONE, question="Why?", parent_id=None, model="m"
+        with_run, without = (
+            conversations.open_turn(
+                session,
+                conversations.create(session, EVERYONE).id,
+                EVERYONE,
+                question="Why?",
+                parent_id=None,
+                model="m",
+            )[1]
+            for _ in range(2)
         )
+        run_log.begin(session, run, message_id=with_run.id, user_id=EVERYONE, worker="host/1/2")
+        said = [[1, "start", {}], [2, "delta", {"content": "Bec"}], [3, "delta", {"content": "au"}]]
+        run_log.write(session, run_log.Batch(run, 3, Encoded(json.dumps(said))))
+    assert recovery.recover_gone(database, "host/", lambda _: True) == 0
+    assert recovery.recover_gone(database, "another/", lambda _: False) == 0
+    assert recovery.recover_gone(database, "host/", lambda _: False) == 1
+    assert recovery.recover_gone(database, "host/", lambda _: False) == 0
     with database.write() as session:
-        assert conversations.interrupt_orphans(session) == 1
-        assert conversations.interrupt_orphans(session) == 0
+        assert recovery.recover_runless(session) == 1
+        assert recovery.recover_runless(session) == 0
     with database.read() as session:
-        path = conversations.path(session, conversation.id)
-        assert [(row.id, row.status) for row in path][-1] == (answer.id, Status.INTERRUPTED)
+        found = {row.id: (row.status, row.content) for row in session.scalars(select(Message))}
+        assert found[with_run.id] == (Status.INTERRUPTED, "Becau")
+        assert found[without.id] == (Status.INTERRUPTED, "")
+        *_, (seq, name, end) = run_log.events_after(session, {run: 0})[run].events
+        assert (seq, name, end["status"]) == (4, "end", "interrupted")
 
 
 def test_a_second_answer_takes_the_place_of_the_first(database: Database) -> None:
@@ -134,16 +153,16 @@ def test_a_second_answer_takes_the_place_of_the_first(database: Database) -> Non
         history, first = conversations.open_turn(
             session, conversation.id, EVERYONE, question="Why?", parent_id=None, model="m"
         )
-        conversations.save_answer(session, first.id, {"status": Status.STOPPED})
+        with pytest.raises(Failure, match="still being written"):
+            conversations.open_turn(
+                session, conversation.id, EVERYONE, question="And?", parent_id=None, model="m"
+            )
+        first.status = Status.STOPPED
         _, second = conversations.open_turn(
             session, conversation.id, EVERYONE, question=None, parent_id=history[-1].id, model="m"
         )
         path = conversations.path(session, conversation.id)
         assert [row.id for row in path] == [history[-1].id, second.id]
-        with pytest.raises(Failure, match="still being written"):
-            conversations.open_turn(
-                session, conversation.id, EVERYONE, question="And?", parent_id=None, model="m"
-            )
 
 
 @pytest.mark.parametrize(

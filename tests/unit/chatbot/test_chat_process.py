@@ -19,6 +19,7 @@ from sqlalchemy import make_url
 from chatbot.__main__ import main
 from chatbot.data import conversations
 from chatbot.data.database import Database
+from tests.answer_stream import Caller, caller_elsewhere
 from tests.chat_application import (
     ROOT,
     ChatApplication,
@@ -89,24 +90,25 @@ def test_with_all_places_taken_the_rest_still_answers(
 def test_no_secret_is_in_environment_command_line_or_log(application: ChatApplication) -> None:
     key = (application.folder / "files" / "secrets" / "session_key").read_text().strip()
     processes = [application.pid, *application.workers]
-    assert len(processes) == 2
+    assert len(processes) == 3
     for pid in processes:
         for name in ("cmdline", "environ"):
             assert key not in Path(f"/proc/{pid}/{name}").read_text()
     assert key not in application.log.read_text()
 
 
-def test_a_killed_worker_leaves_an_interrupted_answer_with_its_text(
+def test_killed_workers_leave_an_interrupted_answer_with_its_text(
     application: ChatApplication, vllm: ScriptedVllm
 ) -> None:
     vllm.script = Script(hold=True)
-    [worker] = application.workers
-    with asking(application) as events:
-        conversation = next(events)[1]["conversation"]["id"]
-        assert next(events)[0] == "delta"
-        # What has come is saved every two seconds.
-        until(lambda: messages(application, conversation)[-1]["content"] == "Hello")
-        os.kill(worker, signal.SIGKILL)
+    with Caller(application).ask() as stream:
+        start = stream.next().data
+        conversation, message = start["conversation"]["id"], start["answer"]["id"]
+        # Another worker has it from the database: it is written.
+        with caller_elsewhere(application, stream.worker).follow(message) as second:
+            assert [second.next().name, second.next().data] == ["start", {"content": "Hello"}]
+            for worker in application.workers:
+                os.kill(worker, signal.SIGKILL)
     until(lambda: _status(application, conversation) == "interrupted")
     assert messages(application, conversation)[-1]["content"] == "Hello"
 

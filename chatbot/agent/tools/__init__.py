@@ -1,0 +1,1 @@
+"""What agents may call. A tool's failure reaches the model as text."""

@@ -25,6 +25,7 @@ from chatbot.api import (
     oversight,
     search,
     state,
+    transfer,
     users,
 )
 from chatbot.api.description import described_app
@@ -32,6 +33,22 @@ from chatbot.failures import Failure
 from chatbot.services import Services, attach, services
 
 log = structlog.get_logger(__name__)
+
+# What the description at /api/openapi.json describes.
+APIS = (
+    state.api,
+    conversations.api,
+    answers.api,
+    feedback.api,
+    search.api,
+    agents.api,
+    documents.api,
+    transfer.api,
+    me.api,
+    keys.api,
+    users.api,
+    oversight.api,
+)
 
 # Asked every few seconds by the page and by Docker: logged only when they fail.
 _QUIET = ("/healthz", "/readyz", "/metrics", "/api/state", "/static/")
@@ -47,20 +64,8 @@ def create_app(parts: Services) -> Flask:
     gate.install(app, parts)
     rate_guard.install(app)
     documents.allow_uploads(app)
-    for part in (
-        state,
-        conversations,
-        answers,
-        feedback,
-        search,
-        agents,
-        documents,
-        me,
-        keys,
-        users,
-        oversight,
-    ):
-        app.register_api(part.api)
+    for part in APIS:
+        app.register_api(part)
     for other in (health, openai_api, metrics_page, login_page, oidc_login):
         app.register_blueprint(other.blueprint)
     app.add_url_rule("/", view_func=page)
@@ -123,7 +128,11 @@ def _answer_failure(failure: Failure) -> tuple[Response, int]:
 def _answer_http(error: HTTPException) -> tuple[Response, int]:
     code = error.name.lower().replace(" ", "_")
     failure = Failure(code, error.description or error.name, status=error.code or 500)
-    return _answer_failure(failure)
+    response, status = _answer_failure(failure)
+    # Allow, Retry-After and the like.
+    for name, value in error.get_headers():
+        response.headers.setdefault(name, value)
+    return response, status
 
 
 def _answer_database(error: SQLAlchemyError) -> tuple[Response, int]:

@@ -66,7 +66,6 @@ def test_a_thousand_messages_open_scroll_and_stream_smoothly(
     with capsys.disabled():
         for name, tasks in (("open", opening), ("scroll", scrolling), ("stream", streaming)):
             longest = max(tasks, default=0)
-            print(f"
-long tasks, {name}: {len(tasks)}, {sum(tasks)} ms, longest {longest} ms")
-    # Generous for a busy machine of two cores: it is drawing all of them at once that takes longer.
+            print(f"\nlong tasks, {name}: {len(tasks)}, {sum(tasks)} ms, longest {longest} ms")
+    # Generous for a busy machine: drawing all of them at once is what takes longer.
     assert max([*scrolling, *streaming], default=0) < 2_000

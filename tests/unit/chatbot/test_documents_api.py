@@ -163,7 +163,7 @@ def test_documents_of_others_are_not_there(
     with chat.parts.database.write() as session:
         session.add(User(id=other, name="other"))
     monkeypatch.setattr(
-        "chatbot.access.principal._EVERYONE", Principal(other, "other", UserRole.USER)
+        "chatbot.access.gate.EVERYBODY", Principal(other, "other", UserRole.USER)
     )
     one = f"/api/documents/{made['id']}"
     answers = [

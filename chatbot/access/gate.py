@@ -16,7 +16,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from chatbot.access import sessions
 from chatbot.access.principal import EVERYBODY, By, Principal
-from chatbot.data import api_keys
+from chatbot.data import accounts, api_keys
 from chatbot.failures import Failure
 from chatbot.services import Services, services
 
@@ -100,7 +100,7 @@ def _identified(parts: Services) -> Principal:
 def _by_key(parts: Services, key: str) -> Principal:
     with parts.database.read() as session:
         found = api_keys.find(session, key)
-    if found is None:
+    if found is None or not accounts.belongs(found[1], parts.settings.access.issuer):
         raise _invalid_key("The API key is not known here, revoked or expired.")
     row, user = found
     if api_keys.stale_use(row):

@@ -79,7 +79,7 @@ def find(parts: Services) -> tuple[LoginSession, User] | None:
 def principal(parts: Services) -> Principal | None:
     """Return whose session the request has; None where nobody's."""
     found = find(parts)
-    if found is None:
+    if found is None or not accounts.belongs(found[1], parts.settings.access.issuer):
         return None
     row, user = found
     if login_sessions.stale(row):

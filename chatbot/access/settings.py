@@ -72,6 +72,11 @@ class AccessSettings(BaseModel):
         )
 
     @property
+    def issuer(self) -> str | None:
+        """The provider whose accounts get in; None where it is those with passwords."""
+        return self.oidc.issuer if self.oidc else None
+
+    @property
     def guarded(self) -> bool:
         """Whether people log in."""
         return self.mode != "none"

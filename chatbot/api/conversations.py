@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from chatbot.access import audit_trail
 from chatbot.access.principal import current
 from chatbot.api.description import blueprint, errors, shown
 from chatbot.api.schemas import (
@@ -20,6 +21,7 @@ from chatbot.api.schemas import (
     WhichMessages,
 )
 from chatbot.data import conversations
+from chatbot.data.audit import Action
 from chatbot.data.message_details import MessageDetails
 from chatbot.services import services
 
@@ -56,6 +58,7 @@ def delete_conversations(body: DeleteAll) -> dict[str, Any]:
     """Delete all of one's conversations, and end their answers in progress."""
     with services().database.write() as session:
         deleted, answering = conversations.remove_all(session, current().user_id)
+        audit_trail.record(session, Action.CONVERSATIONS_DELETED, deleted=deleted)
     for conversation_id in answering:
         services().runs.end_conversation(conversation_id)
     return shown(Deleted(deleted=deleted))
@@ -86,6 +89,7 @@ def delete_conversation(path: ConversationPath) -> tuple[str, int]:
     """Delete a conversation with its messages, and end its answer in progress."""
     with services().database.write() as session:
         conversations.remove(session, path.conversation_id, current().user_id)
+        audit_trail.record(session, Action.CONVERSATION_DELETED, target=str(path.conversation_id))
     services().runs.end_conversation(path.conversation_id)
     return "", 204
 

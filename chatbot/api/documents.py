@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from flask import Flask, Response, request
 
+from chatbot.access import audit_trail
 from chatbot.access.principal import current
 from chatbot.api.description import blueprint, errors, shown
 from chatbot.api.document_schemas import (
@@ -17,6 +18,7 @@ from chatbot.api.document_schemas import (
     UploadForm,
 )
 from chatbot.data import documents
+from chatbot.data.audit import Action
 from chatbot.documents import mounted
 from chatbot.documents.kinds import kind_of
 from chatbot.documents.reading import read
@@ -127,6 +129,7 @@ def delete_document(path: DocumentPath) -> tuple[str, int]:
     """Delete a document of one's own."""
     with services().database.write() as session:
         documents.remove(session, path.document_id, current().user_id)
+        audit_trail.record(session, Action.DOCUMENT_DELETED, target=str(path.document_id))
     return "", 204
 
 

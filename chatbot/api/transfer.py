@@ -12,10 +12,12 @@ from flask import Response
 from flask_openapi3.models.file import FileStorage
 from pydantic import BaseModel, ConfigDict, Field
 
+from chatbot.access import audit_trail
 from chatbot.access.principal import current
 from chatbot.api.description import blueprint, errors, shown
 from chatbot.api.schemas import ConversationPath, Query
 from chatbot.data import conversations
+from chatbot.data.audit import Action
 from chatbot.data.message_details import MessageDetails
 from chatbot.services import services
 from chatbot.transfer import export, reading, storing
@@ -83,6 +85,8 @@ def export_conversation(path: ConversationPath, query: ExportFormat) -> Response
                 raise conversations.message_not_found("leaf")
             details = MessageDetails.of(session, path.conversation_id)
             content = markdown_of(conversation, branch, details)
+    with services().database.write() as session:
+        audit_trail.record(session, Action.EXPORTED, target=str(path.conversation_id))
     suffix = "json" if query.format == "json" else "md"
     media_type = "application/json" if query.format == "json" else "text/markdown"
     return Response(content, mimetype=media_type, headers=_download(conversation.title, suffix))
@@ -95,6 +99,8 @@ def export_all() -> Response:
     owner = current().user_id
     with parts.database.read() as session:
         wanted = export.conversation_ids(session, owner)
+    with parts.database.write() as session:
+        audit_trail.record(session, Action.EXPORTED, conversations=len(wanted))
     # It holds a request thread for as long as the client reads, as a stream of events does.
     seat = parts.seats.take()
 
@@ -121,6 +127,7 @@ def import_conversations(form: ImportForm) -> tuple[dict[str, Any], int]:
     found = reading.read(content)
     with services().database.write() as session:
         stored = storing.store(session, current().user_id, found)
+        audit_trail.record(session, Action.IMPORTED, conversations=len(stored.conversations))
     return shown(
         Imported(
             conversations=stored.conversations,

@@ -34,6 +34,16 @@ def alone(session: Session) -> None:
     session.execute(select(User.id).where(User.id == EVERYONE).with_for_update())
 
 
+def belongs(user: User, issuer: str | None) -> bool:
+    """Whether an account is of the present way in: an OIDC provider's, or with a password.
+
+    Where the way in was changed, accounts of the one before rest, with their keys.
+    """
+    if issuer is None:
+        return user.oidc_issuer is None and user.password_hash is not None
+    return user.oidc_issuer == issuer
+
+
 def can_be_name(name: str) -> bool:
     """Whether an account can be called so."""
     return _NAME.fullmatch(normal_name(name)) is not None

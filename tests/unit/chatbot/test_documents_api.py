@@ -162,9 +162,7 @@ def test_documents_of_others_are_not_there(
     other = uuid4()
     with chat.parts.database.write() as session:
         session.add(User(id=other, name="other"))
-    monkeypatch.setattr(
-        "chatbot.access.principal._EVERYONE", Principal(other, "other", UserRole.USER)
-    )
+    monkeypatch.setattr("chatbot.access.gate.EVERYBODY", Principal(other, "other", UserRole.USER))
     one = f"/api/documents/{made['id']}"
     answers = [
         chat.client.get(one),

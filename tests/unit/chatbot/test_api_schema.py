@@ -32,7 +32,7 @@ CHOOSY = {
     "upload_document",
 }
 
-CONFIG = {"seed": 1, "generation": {"deterministic": True, "max-examples": 15}}
+CONFIG = {"seed": 1, "generation": {"deterministic": True, "max-examples": 10}}
 
 
 class Known:

@@ -229,3 +229,28 @@ def test_tools_are_handed_on_and_their_calls_come_back(
     assert (call.function.name, call.function.arguments) == ("clock", '{"zone": "UTC"}')
     assert vllm.requests[-1]["tools"] == tools
     assert vllm.requests[-1]["tool_choice"] == "auto"
+
+
+def test_an_error_inside_the_stream_is_raised_by_the_sdk(
+    sdk: openai.OpenAI, vllm: ScriptedVllm
+) -> None:
+    vllm.script = Script(in_band_error="EngineCore died")
+    with pytest.raises(openai.APIError, match="EngineCore died"):
+        list(sdk.chat.completions.create(model=MODEL, messages=ASKED, stream=True))
+
+
+def test_langchain_calls_tools_and_learns_what_an_answer_cost(
+    application: ChatApplication, vllm: ScriptedVllm
+) -> None:
+    model = ChatOpenAI(
+        model=MODEL, base_url=f"{application.url}/v1", api_key="unused", stream_usage=True
+    )
+    whole = None
+    for chunk in model.stream("Hello?"):
+        whole = chunk if whole is None else whole + chunk
+    assert whole is not None
+    assert whole.usage_metadata["output_tokens"] == 5
+    vllm.script = Script(tool_calls=[("clock", '{"zone": "UTC"}')], finish_reason="tool_calls")
+    clock = {"name": "clock", "description": "The time.", "parameters": {"type": "object"}}
+    [call] = model.bind_tools([clock]).invoke("What time is it?").tool_calls
+    assert (call["name"], call["args"]) == ("clock", {"zone": "UTC"})

@@ -71,6 +71,8 @@ def create_app(parts: Services) -> Flask:
     app.add_url_rule("/", view_func=page)
     # The page itself finds out which conversation its address names.
     app.add_url_rule("/c/<uuid:_conversation_id>", view_func=page)
+    app.add_url_rule("/account", view_func=account_page)
+    app.add_url_rule("/admin", view_func=admin_page)
     app.after_request(_finish)
     app.register_error_handler(Failure, _answer_failure)
     app.register_error_handler(HTTPException, _answer_http)
@@ -82,6 +84,16 @@ def create_app(parts: Services) -> Flask:
 def page(_conversation_id: UUID | None = None) -> str:
     """Show the page. It asks nobody: it must be there while model and database are not."""
     return render_template("index.html", model=services().files.model)
+
+
+def account_page() -> str:
+    """Show the page of one's keys, password and sessions; what it shows it asks the API for."""
+    return render_template("account.html")
+
+
+def admin_page() -> str:
+    """Show the page of usage, accounts and the audit log; the API says who may see it."""
+    return render_template("admin.html")
 
 
 def _begin() -> None:

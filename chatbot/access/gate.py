@@ -38,7 +38,7 @@ OPEN = frozenset(
 
 # The page itself holds nothing of anyone, and is there while the database is not: the cookie is
 # only looked at. What the page then asks for is guarded.
-SHELL = frozenset({"page"})
+SHELL = frozenset({"page", "account_page", "admin_page"})
 
 _SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 _KEYS_ONLY = "openai"

@@ -18,7 +18,7 @@ def ask(page: Page, question: str) -> None:
 def test_how_to_stop(page: Page, vllm: ScriptedVllm) -> None:
     vllm.script = Script(hang="last")
     ask(page, "Never end")
-    expect(page.get_by_text("Hello from the script.")).to_be_visible()
+    expect(page.get_by_test_id("answer-text").get_by_text("Hello from")).to_be_visible()
     page.get_by_role("button", name="Stop the answer").click()
     expect(page.get_by_text("You stopped this answer.")).to_be_visible()
 
@@ -29,10 +29,10 @@ def test_how_to_try_again(page: Page, vllm: ScriptedVllm) -> None:
     expect(page.get_by_role("alert")).to_contain_text("CUDA error")
     vllm.script = Script(tokens=["Now it works."])
     page.get_by_role("button", name="Try again").click()
-    expect(page.get_by_text("Now it works.")).to_be_visible()
+    expect(page.get_by_test_id("answer-text").get_by_text("Now it works.")).to_be_visible()
     vllm.script = Script(tokens=["And differently."])
     page.get_by_role("button", name="Answer again").click()
-    expect(page.get_by_text("And differently.")).to_be_visible()
+    expect(page.get_by_test_id("answer-text").get_by_text("And differently.")).to_be_visible()
 
 
 def test_why_an_answer_ended(page: Page, vllm: ScriptedVllm) -> None:

@@ -18,6 +18,18 @@ const UNREACHABLE = {
 // What changes are sent with, where people log in: `csrf_token` of /api/me.
 let csrfToken = "";
 
+const SAFE = new Set(["GET", "HEAD"]);
+let asked = null;
+
+/** Who the reader is, and what they may do; asked once. */
+export function me() {
+  asked ??= json("GET", "/api/me").catch((error) => {
+    asked = null;
+    throw error;
+  });
+  return asked;
+}
+
 /** Returns the response; throws an ApiError where it is none, or an error. */
 export async function request(method, path, { body, headers = {}, signal, again = false } = {}) {
   const options = { method, signal, headers: { ...headers } };
@@ -30,13 +42,20 @@ export async function request(method, path, { body, headers = {}, signal, again 
   }
   let response;
   try {
+    if (!SAFE.has(method)) {
+      const { csrf_token: token } = await me();
+      if (token) options.headers["X-CSRF-Token"] = token;
+    }
     response = await fetch(path, options);
   } catch (error) {
-    if (error.name === "AbortError") throw error;
+    if (error.name === "AbortError" || error instanceof ApiError) throw error;
     throw new ApiError(UNREACHABLE);
   }
   if (response.ok) return response;
   const answer = await response.json().catch(() => null);
+  if (answer?.error?.code === "login_needed") {
+    location.assign(`/login?${new URLSearchParams({ next: location.pathname })}`);
+  }
   if (answer?.error?.code === "login_needed") {
     location.assign(`/login?next=${encodeURIComponent(location.pathname)}`);
   }

@@ -1,5 +1,6 @@
 // The page: puts its parts together and keeps the address in step with what is shown.
 
+import { showAccount } from "./account-menu.js";
 import { Composer } from "./composer.js";
 import { Conversation } from "./conversation.js";
 import { Documents } from "./documents.js";
@@ -110,6 +111,7 @@ listenForShortcuts({
 });
 addEventListener("popstate", () => go(idInAddress()));
 
+showAccount();
 modelState.check();
 sidebar.load().then(() => conversation.id && showTitle(sidebar.get(conversation.id)?.title));
 go(idInAddress());

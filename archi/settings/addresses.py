@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Callable
 from typing import Annotated
 from urllib.parse import SplitResult, urlsplit
 
@@ -42,31 +43,24 @@ def parse_base_url(value: str) -> str:
 BaseUrl = Annotated[str, text(parse_base_url)]
 
 
-def parse_hub_url(value: str) -> str:
-    """The address of a model hub, without a slash at its end."""
-    _without_credentials(value, _split(value), "a token belongs in archi:hf_token")
-    return value.rstrip("/")
+def _elsewhere(secret: str) -> Callable[[str], str]:
+    """Takes the address of a service elsewhere, and says where its secret belongs instead."""
+
+    def parse(value: str) -> str:
+        _without_credentials(value, _split(value), secret)
+        return value.rstrip("/")
+
+    return parse
 
 
-HubUrl = Annotated[str, text(parse_hub_url)]
+HubUrl = Annotated[str, text(_elsewhere("a token belongs in archi:hf_token"))]
+"""The address of a model hub, without a slash at its end."""
 
+ServerUrl = Annotated[str, text(_elsewhere("a secret belongs in archi:env_secrets"))]
+"""The address of any other service, likewise."""
 
-def parse_server_url(value: str) -> str:
-    """The address of a service elsewhere, without a slash at its end."""
-    _without_credentials(value, _split(value), "a secret belongs in archi:env_secrets")
-    return value.rstrip("/")
-
-
-ServerUrl = Annotated[str, text(parse_server_url)]
-
-
-def parse_provider_url(value: str) -> str:
-    """The address below which an OpenAI-compatible server has ``/chat/completions``."""
-    _without_credentials(value, _split(value), "its key is a secret that api_key names")
-    return value.rstrip("/")
-
-
-ProviderUrl = Annotated[str, text(parse_provider_url)]
+ProviderUrl = Annotated[str, text(_elsewhere("its key is a secret that api_key names"))]
+"""The address below which an OpenAI-compatible server has ``/chat/completions``."""
 
 
 def parse_public_url(value: str) -> str:

@@ -1,9 +1,13 @@
 """Lines of logs without their decoration."""
 
+from pathlib import Path
+
 import pytest
 
 from archi.diagnosis import clean, last_error
 from archi.diagnosis.log_lines import may_tell
+
+LOGS = sorted((Path(__file__).parent / "logs").glob("*.log"))
 
 
 @pytest.mark.parametrize(
@@ -45,3 +49,11 @@ def test_the_last_error_is_no_wrapper() -> None:
     assert last_error(["ValueError: v", "Traceback (most recent call last):"]) == "ValueError: v"
     assert last_error(["only this"]) == "only this"
     assert last_error([]) == ""
+
+
+@pytest.mark.parametrize("log", LOGS, ids=lambda log: log.stem)
+def test_a_line_is_cleaned_alike_by_itself_and_among_others(log: Path) -> None:
+    """Of lines with the prefix of one before them only the first is looked at closely."""
+    lines = log.read_text().splitlines()
+    for line in may_tell(lines):
+        assert line.text == clean(lines[line.number - 1])

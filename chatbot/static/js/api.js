@@ -103,6 +103,12 @@ export const uploadDocument = (file, signal) => {
   return json("POST", "/api/documents", { body, signal });
 };
 
+export const importConversations = (file) => {
+  const body = new FormData();
+  body.append("file", file);
+  return json("POST", "/api/import", { body });
+};
+
 export const stopAnswer = (id) => json("POST", `/api/messages/${id}/stop`, { body: {} });
 export const rateAnswer = (id, rating, comment) =>
   json("PUT", `/api/messages/${id}/feedback`, { body: { rating, comment } });

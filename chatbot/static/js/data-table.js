@@ -13,7 +13,7 @@ export function drawTable(place, columns, rows, empty) {
     element(
       "table",
       {},
-      element("thead", {}, element("tr", {}, ...columns.map(([name, , is]) => element("th", { scope: "col", ...number(is) }, name)))),
+      element("thead", {}, element("tr", {}, ...columns.map(([name, , is]) => heading(name, number(is))))),
       element(
         "tbody",
         {},
@@ -24,6 +24,10 @@ export function drawTable(place, columns, rows, empty) {
     ),
   );
 }
+
+// A column of buttons has a name that is only spoken.
+const heading = (name, attributes) =>
+  element("th", { scope: "col", ...attributes }, name || element("span", { class: "visually-hidden" }, "Action"));
 
 /** A moment as the reader's own clock says it. */
 export function moment(text) {

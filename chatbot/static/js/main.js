@@ -11,6 +11,7 @@ import { Settings } from "./settings.js";
 import { listenForShortcuts } from "./shortcuts.js";
 import { Sidebar } from "./sidebar.js";
 import { Tabs } from "./tabs.js";
+import { Transfer } from "./transfer.js";
 
 const NEW = "New conversation";
 
@@ -48,8 +49,16 @@ const conversation = new Conversation({
   onFailed: () => modelState.check(),
 });
 const search = new Search({ onOpen: (id, messageId) => go(id, messageId) });
+const transfer = new Transfer({
+  conversation,
+  onImported: () => {
+    tabs.tell(null);
+    sidebar.load();
+  },
+});
 const settings = new Settings({
   conversation,
+  transfer,
   onAllDeleted: () => {
     tabs.tell(null);
     sidebar.load();

@@ -11,10 +11,11 @@ const TEXTS = ["agent", "model", "system_prompt"];
 
 export class Settings {
   /**
-   * `conversation` is the page's; `onAllDeleted()` is called when no conversation is left.
+   * `conversation` and `transfer` are the page's; `onAllDeleted()` is called when no conversation is left.
    */
-  constructor({ conversation, onAllDeleted }) {
+  constructor({ conversation, transfer, onAllDeleted }) {
     this.conversation = conversation;
+    this.transfer = transfer;
     this.onAllDeleted = onAllDeleted;
     this.dialog = document.getElementById("settings-dialog");
     this.form = document.getElementById("settings-form");
@@ -69,6 +70,7 @@ export class Settings {
     const { settings } = this.conversation;
     for (const name of TEXTS) this.form.elements[name].value = settings[name] ?? "";
     for (const name of NUMBERS) this.form.elements[name].value = settings.sampling?.[name] ?? "";
+    this.transfer.fill();
     if (this.agents) this.drawAgents();
     this.say(null);
   }

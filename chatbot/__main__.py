@@ -8,27 +8,35 @@ import sys
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from chatbot import logs, metrics_folder
+from chatbot import account_commands, logs, metrics_folder
+from chatbot.access import setup_token
 from chatbot.data import migrate
 from chatbot.data.database import Database
 from chatbot.data.recovery import recover_gone, recover_runless
 from chatbot.deployment_files import DeploymentFiles
+from chatbot.environment import SettingsError
 from chatbot.runs.worker_name import is_alive, this_host
 from chatbot.server import Server
-from chatbot.settings import Settings, SettingsError
+from chatbot.settings import Settings
 
 # LangChain sends conversations to LangSmith where the environment says so. This chat is private.
 _PRIVATE = {"LANGSMITH_TRACING": "false", "LANGCHAIN_TRACING_V2": "false"}
 
 
 def main() -> int:
-    """Start the application; returns an exit code only when it cannot be started."""
+    """Start the application; returns an exit code only when it cannot be started.
+
+    With arguments it runs a command about accounts or keys instead.
+    """
+    if len(sys.argv) > 1:
+        return account_commands.main(sys.argv[1:])
     os.environ.update(_PRIVATE)
     logs.configure()
     try:
         settings = Settings.from_environment()
         files = DeploymentFiles(settings.files)
         files.session_key()
+        files.certificate()
         model = files.model
         database = Database.of(settings, files)
     except SettingsError as error:
@@ -37,6 +45,7 @@ def main() -> int:
     try:
         revision = migrate.upgrade(database)
         recover(database)
+        setup = setup_token.offer(settings, database)
     except SQLAlchemyError as error:
         print(
             f"chatbot: cannot start. The database {settings.database_url} cannot be migrated: "
@@ -52,7 +61,7 @@ def main() -> int:
         "starting", model=model, base_url=settings.vllm_base_url, schema=revision
     )
     metrics_folder.prepare()
-    Server(settings).run()
+    Server(settings, setup).run()
     return 0
 
 

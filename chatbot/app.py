@@ -11,23 +11,44 @@ from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 
 from chatbot import health, metrics, request_id
-from chatbot.access import principal, request_guard
+from chatbot.access import gate, login_page, oidc_login, rate_guard, request_guard
 from chatbot.api import (
     agents,
     answers,
     conversations,
     documents,
     feedback,
+    keys,
+    me,
     metrics_page,
     openai_api,
+    oversight,
     search,
     state,
+    transfer,
+    users,
 )
 from chatbot.api.description import described_app
 from chatbot.failures import Failure
 from chatbot.services import Services, attach, services
 
 log = structlog.get_logger(__name__)
+
+# What the description at /api/openapi.json describes.
+APIS = (
+    state.api,
+    conversations.api,
+    answers.api,
+    feedback.api,
+    search.api,
+    agents.api,
+    documents.api,
+    transfer.api,
+    me.api,
+    keys.api,
+    users.api,
+    oversight.api,
+)
 
 # Asked every few seconds by the page and by Docker: logged only when they fail.
 _QUIET = ("/healthz", "/readyz", "/metrics", "/api/state", "/static/")
@@ -39,24 +60,19 @@ def create_app(parts: Services) -> Flask:
     app.secret_key = parts.session_key
     attach(app, parts)
     app.before_request(_begin)
-    request_guard.guard(app)
-    principal.identify(app)
+    request_guard.guard(app, parts)
+    gate.install(app, parts)
+    rate_guard.install(app)
     documents.allow_uploads(app)
-    for part in (
-        state.api,
-        conversations.api,
-        answers.api,
-        feedback.api,
-        search.api,
-        agents.api,
-        documents.api,
-    ):
+    for part in APIS:
         app.register_api(part)
-    for blueprint in (health.blueprint, openai_api.blueprint, metrics_page.blueprint):
-        app.register_blueprint(blueprint)
+    for other in (health, openai_api, metrics_page, login_page, oidc_login):
+        app.register_blueprint(other.blueprint)
     app.add_url_rule("/", view_func=page)
     # The page itself finds out which conversation its address names.
     app.add_url_rule("/c/<uuid:_conversation_id>", view_func=page)
+    app.add_url_rule("/account", view_func=account_page)
+    app.add_url_rule("/admin", view_func=admin_page)
     app.after_request(_finish)
     app.register_error_handler(Failure, _answer_failure)
     app.register_error_handler(HTTPException, _answer_http)
@@ -68,6 +84,16 @@ def create_app(parts: Services) -> Flask:
 def page(_conversation_id: UUID | None = None) -> str:
     """Show the page. It asks nobody: it must be there while model and database are not."""
     return render_template("index.html", model=services().files.model)
+
+
+def account_page() -> str:
+    """Show the page of one's keys, password and sessions; what it shows it asks the API for."""
+    return render_template("account.html")
+
+
+def admin_page() -> str:
+    """Show the page of usage, accounts and the audit log; the API says who may see it."""
+    return render_template("admin.html")
 
 
 def _begin() -> None:
@@ -102,7 +128,11 @@ def _answer_failure(failure: Failure) -> tuple[Response, int]:
 def _answer_http(error: HTTPException) -> tuple[Response, int]:
     code = error.name.lower().replace(" ", "_")
     failure = Failure(code, error.description or error.name, status=error.code or 500)
-    return _answer_failure(failure)
+    response, status = _answer_failure(failure)
+    # Allow, Retry-After and the like.
+    for name, value in error.get_headers():
+        response.headers.setdefault(name, value)
+    return response, status
 
 
 def _answer_database(error: SQLAlchemyError) -> tuple[Response, int]:

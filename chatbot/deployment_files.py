@@ -10,8 +10,8 @@ import os
 from pathlib import Path
 
 from chatbot import pipelines
+from chatbot.environment import SettingsError
 from chatbot.pipelines import Pipelines
-from chatbot.settings import SettingsError
 from chatbot.watched_files import WatchedFile
 
 # Flask signs with HMAC: a shorter key than this can be guessed.
@@ -79,3 +79,21 @@ class DeploymentFiles:
                 mend,
             )
         return key
+
+    def certificate(self) -> tuple[Path, Path] | None:
+        """Return the files of the TLS certificate and its key; None where there are none.
+
+        Raises:
+            SettingsError: one of them is missing or cannot be read.
+        """
+        if self.secret("tls_certificate") is None:
+            return None
+        key = self.folder / "secrets" / "tls_key"
+        if self.secret("tls_key") is None:
+            raise SettingsError(
+                str(key),
+                "missing or empty",
+                "the certificate beside it has no key.",
+                "set archi:tls_key to the key that the certificate was made with.",
+            )
+        return self.folder / "secrets" / "tls_certificate", key

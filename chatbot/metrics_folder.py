@@ -1,4 +1,4 @@
-"""The folder in which gunicorn's workers share their metrics.
+"""The folder in which gunicorn's workers share their metrics, and counts of requests.
 
 prometheus-client decides when it is imported whether numbers are one process's or shared, so this
 module does not import it, and ``prepare`` comes first of all.
@@ -27,6 +27,12 @@ def prepare() -> Path:
     folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=parent))
     os.environ[_VARIABLE] = str(folder)
     return folder
+
+
+def shared() -> Path | None:
+    """Return the folder that all workers share; None where there is only this process."""
+    folder = os.environ.get(_VARIABLE)
+    return Path(folder) if folder else None
 
 
 def remove() -> None:

@@ -8,7 +8,7 @@ from typing import Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from chatbot.settings import SettingsError
+from chatbot.environment import SettingsError
 
 VLLM = "vllm"
 

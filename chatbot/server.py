@@ -11,6 +11,7 @@ from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]
 
 from chatbot import metrics_folder
+from chatbot.access.setup_token import SetupToken
 from chatbot.data.database import Database
 from chatbot.data.recovery import recover_gone
 from chatbot.deployment_files import DeploymentFiles
@@ -39,8 +40,9 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 class Server(BaseApplication):  # type: ignore[misc]
     """gunicorn with workers of many threads; ``run`` returns only by ending the process."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, setup: SetupToken) -> None:
         self._settings = settings
+        self._setup = setup
         self._places = Places()
         # In the master: which slot of the places is whose. In a worker: its own.
         self._workers: dict[int, Any] = {}
@@ -62,7 +64,7 @@ class Server(BaseApplication):  # type: ignore[misc]
 
         limit = self._settings.max_streams
         admission = Admission(limit, self._places, self._slot, self._draining)
-        parts = Services(self._settings, admission)
+        parts = Services(self._settings, admission, self._setup)
         self._close = parts.close
         return create_app(parts)
 
@@ -70,6 +72,7 @@ class Server(BaseApplication):  # type: ignore[misc]
         settings = self._settings
         host = f"[{settings.listen_host}]" if ":" in settings.listen_host else settings.listen_host
         return {
+            **self._certificate(),
             "bind": f"{host}:{settings.listen_port}",
             "workers": settings.workers,
             "worker_class": Worker,
@@ -94,6 +97,11 @@ class Server(BaseApplication):  # type: ignore[misc]
             "on_exit": lambda _arbiter: metrics_folder.remove(),
             "child_exit": self._child_exit,
         }
+
+    def _certificate(self) -> dict[str, str]:
+        """Have gunicorn speak TLS, where the deployment has a certificate."""
+        found = DeploymentFiles(self._settings.files).certificate()
+        return {"certfile": str(found[0]), "keyfile": str(found[1])} if found else {}
 
     def _pre_fork(self, _arbiter: object, worker: object) -> None:
         """Give the worker a slot of its own, in the master."""

@@ -6,6 +6,10 @@ from typing import cast
 
 from flask import Flask, current_app
 
+from chatbot import metrics_folder
+from chatbot.access.oidc import Provider
+from chatbot.access.rates import Rates
+from chatbot.access.setup_token import SetupToken
 from chatbot.agent.agents import Agents
 from chatbot.agent.providers import Endpoints
 from chatbot.agent.responder import ChatResponder
@@ -28,12 +32,18 @@ class Services:
     Args:
         settings: the application's.
         admission: this worker's door; one of its own where it is the only worker.
+        setup: the token that makes the first admin; none where there is one.
 
     Raises:
         SettingsError: a file of the deployment is missing or wrong.
     """
 
-    def __init__(self, settings: Settings, admission: Admission | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        admission: Admission | None = None,
+        setup: SetupToken | None = None,
+    ) -> None:
         self.settings = settings
         self.files = DeploymentFiles(settings.files)
         self.session_key = self.files.session_key()
@@ -41,6 +51,10 @@ class Services:
         # vLLM without a key takes any, but the OpenAI client insists on sending one.
         api_key = self.files.secret("vllm_api_key") or "EMPTY"
         self.database = Database.of(settings, self.files)
+        self.setup = setup or SetupToken()
+        shared = metrics_folder.shared()
+        self.rates = Rates(shared / "rates.sqlite" if shared else None)
+        self.provider = self._provider()
         self.loop = BackgroundLoop()
         self.client = http_client(settings.vllm_base_url, api_key)
         self.server = ModelServer(settings.vllm_base_url, self.client)
@@ -57,12 +71,24 @@ class Services:
         self.loop.submit(self.responder.warm_up())
         self.mounted = _mounted(settings, self.database)
 
+    @property
+    def secure(self) -> bool:
+        """Whether browsers speak to the application by TLS: its own, or a proxy's."""
+        by_proxy = (self.settings.access.public_url or "").startswith("https://")
+        return by_proxy or self.files.certificate() is not None
+
+    def _provider(self) -> Provider | None:
+        if self.settings.access.oidc is None:
+            return None
+        return Provider(self.settings.access, self.files.secret("oidc_client_secret"))
+
     def close(self) -> None:
         """End all runs (they save what they have) and close every connection."""
         self.runs.close()
         if self.mounted is not None:
             self.mounted.close()
         self.loop.close()
+        self.rates.close()
         self.database.close()
 
 

@@ -6,7 +6,6 @@ they are files, read where they are used (``deployment_files``).
 
 from __future__ import annotations
 
-import ipaddress
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,20 +16,8 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-
-class SettingsError(Exception):
-    """The environment says something that cannot work.
-
-    Args:
-        variable: the environment variable or file that is wrong.
-        value: what it says now; None when it is missing. Never a secret.
-        mend: what to write instead.
-    """
-
-    def __init__(self, variable: str, value: str | None, problem: str, mend: str) -> None:
-        self.variable = variable
-        said = f"{variable} is not set" if value is None else f"{variable}={value!r}"
-        super().__init__(f"{said}: {problem} Mend: {mend}")
+from chatbot.access.settings import AccessSettings
+from chatbot.environment import SettingsError, choice, is_loopback, number
 
 
 class Settings(BaseModel):
@@ -46,6 +33,7 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    access: AccessSettings
     vllm_base_url: str
     database_url: str
     files: Path
@@ -71,24 +59,24 @@ class Settings(BaseModel):
         """
         env = os.environ if environment is None else environment
         host, port = _listen(env.get("ARCHI_LISTEN", "0.0.0.0:7861"))
-        _refuse_open_door(env.get("ARCHI_PUBLISHED_BIND"), host)
         return cls(
+            access=AccessSettings.from_environment(env, host),
             vllm_base_url=_base_url(env.get("VLLM_BASE_URL")),
             database_url=_database_url(env.get("DATABASE_URL")),
             files=_folder(env.get("ARCHI_FILES", "/run/archi")),
             listen_host=host,
             listen_port=port,
-            max_streams=int(_number(env, "ARCHI_MAX_STREAMS", "32", 1, 512)),
-            workers=int(_number(env, "ARCHI_WORKERS", "2", 1, 32)),
-            leave_grace=_number(env, "ARCHI_LEAVE_GRACE", "5", 0, 3600),
-            drain_timeout=_number(env, "ARCHI_DRAIN_TIMEOUT", "600", 1, 3600),
+            max_streams=int(number(env, "ARCHI_MAX_STREAMS", "32", 1, 512)),
+            workers=int(number(env, "ARCHI_WORKERS", "2", 1, 32)),
+            leave_grace=number(env, "ARCHI_LEAVE_GRACE", "5", 0, 3600),
+            drain_timeout=number(env, "ARCHI_DRAIN_TIMEOUT", "600", 1, 3600),
             # A long prompt on a CPU takes minutes before its first token.
-            first_token_timeout=_number(env, "ARCHI_FIRST_TOKEN_TIMEOUT", "300", 0.1, 3600),
-            token_timeout=_number(env, "ARCHI_TOKEN_TIMEOUT", "60", 0.1, 3600),
-            max_upload=int(_number(env, "ARCHI_MAX_UPLOAD", str(20 * 2**20), 1024, 2**30)),
+            first_token_timeout=number(env, "ARCHI_FIRST_TOKEN_TIMEOUT", "300", 0.1, 3600),
+            token_timeout=number(env, "ARCHI_TOKEN_TIMEOUT", "60", 0.1, 3600),
+            max_upload=int(number(env, "ARCHI_MAX_UPLOAD", str(20 * 2**20), 1024, 2**30)),
             documents=_documents(env.get("ARCHI_DOCUMENTS")),
-            metrics=_choice(env, "ARCHI_METRICS", ("loopback", "none", "token")),
-            published_on_loopback=_is_loopback(env.get("ARCHI_PUBLISHED_BIND", host)),
+            metrics=choice(env, "ARCHI_METRICS", ("loopback", "none", "token")),
+            published_on_loopback=is_loopback(env.get("ARCHI_PUBLISHED_BIND", host)),
         )
 
     @property
@@ -103,38 +91,6 @@ def _listen(value: str) -> tuple[str, int]:
     if not host or not port.isdigit() or not 0 < int(port) < 65536:
         raise SettingsError("ARCHI_LISTEN", value, "this is not an address to listen on.", mend)
     return host.strip("[]"), int(port)
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
-
-
-def _refuse_open_door(published: str | None, listen_host: str) -> None:
-    """Refuse to be reachable from other machines: there is no login yet."""
-    if published is not None:
-        if not _is_loopback(published):
-            raise SettingsError(
-                "ARCHI_PUBLISHED_BIND",
-                published,
-                "other machines could reach the chat, and it has no login yet, so anyone there "
-                "could read every conversation.",
-                "publish it on 127.0.0.1 (services.chatbot.bind) and reach it from elsewhere "
-                "through an SSH tunnel: ssh -L 7861:localhost:7861 THIS-HOST.",
-            )
-    elif not _is_loopback(listen_host):
-        raise SettingsError(
-            "ARCHI_PUBLISHED_BIND",
-            None,
-            f"the application listens on {listen_host}, and nothing says that only this machine "
-            "can reach it; it has no login yet.",
-            "set ARCHI_PUBLISHED_BIND to the host address on which the port is published "
-            "(127.0.0.1), or ARCHI_LISTEN to 127.0.0.1:7861.",
-        )
 
 
 def _base_url(value: str | None) -> str:
@@ -214,33 +170,3 @@ def _documents(value: str | None) -> Path | None:
             "mount a folder of documents there (services.chatbot.documents), or leave it out.",
         )
     return Path(value)
-
-
-def _choice(env: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:
-    """Read one of a few words; the first is the default."""
-    value = env.get(name, choices[0])
-    if value not in choices:
-        words = ", ".join(choices)
-        raise SettingsError(
-            name,
-            value,
-            f"it must be one of {words}.",
-            f"leave it out ({choices[0]}) or choose one.",
-        )
-    return value
-
-
-def _number(env: Mapping[str, str], name: str, default: str, low: float, high: float) -> float:
-    value = env.get(name, default)
-    try:
-        number = float(value)
-    except ValueError:
-        number = float("nan")
-    if not low <= number <= high:
-        raise SettingsError(
-            name,
-            value,
-            f"it must be a number from {low:g} to {high:g}.",
-            f"leave it out ({default}) or write a number in that range.",
-        )
-    return number

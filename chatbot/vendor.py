@@ -94,7 +94,9 @@ def fetch() -> None:
                     except VendorError as error:
                         wrong.append(str(error))
                     else:
-                        (_FOLDER / entry.file).write_bytes(content)
+                        path = _FOLDER / entry.file
+                        path.parent.mkdir(exist_ok=True)
+                        path.write_bytes(content)
     if wrong:
         raise VendorError("\n".join(wrong))
 

@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 
 import structlog
 
-from chatbot.settings import SettingsError
+from chatbot.environment import SettingsError
 
 log = structlog.get_logger(__name__)
 

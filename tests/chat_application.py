@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import secrets
@@ -178,6 +179,11 @@ class Chat:
         name, data = list(self.events(self.post(conversation, content=content)))[-1]
         assert name == "end"
         return data
+
+    def import_file(self, content: bytes | str) -> TestResponse:
+        raw = content.encode() if isinstance(content, str) else content
+        data = {"file": (io.BytesIO(raw), "export.json")}
+        return self.client.post("/api/import", data=data, content_type="multipart/form-data")
 
     def messages(self, conversation: str) -> list[dict[str, Any]]:
         answer = self.client.get(f"/api/conversations/{conversation}/messages")

@@ -42,6 +42,14 @@ def doctor(
             dir_okay=False,
         ),
     ] = None,
+    gpu_container: Annotated[
+        bool,
+        typer.Option(
+            "--gpu-container",
+            help="Look at the GPUs from a container that is gone afterwards: for a Docker host "
+            "elsewhere.",
+        ),
+    ] = False,
     json_output: Annotated[
         bool, typer.Option("--json", help="One JSON document for scripts.")
     ] = False,
@@ -51,7 +59,9 @@ def doctor(
 
     token = token_file.read_text() if token_file else os.environ.get("HF_TOKEN", "")
     try:
-        findings: Iterator[Finding] = examine(name, token=token.strip() or None)
+        findings: Iterator[Finding] = examine(
+            name, token=token.strip() or None, gpu_container=gpu_container
+        )
     except NoSuchDeployment as error:
         fail(str(error), ExitCode.NOT_FOUND)
     found = list(findings) if json_output else _print(findings)

@@ -49,7 +49,7 @@ class Line(NamedTuple):
 
 def clean(line: str) -> str:
     """A log line without colours and vLLM's prefix of process, level, time and place."""
-    return _without_prefix(_plain(line))[0]
+    return _without_prefix(_plain(line), {})[0]
 
 
 def may_tell(lines: Iterable[str]) -> list[Line]:
@@ -59,10 +59,11 @@ def may_tell(lines: Iterable[str]) -> list[Line]:
     say the same the last one stays: a container that fails over and over repeats itself.
     """
     found: dict[str, int] = {}
+    known: dict[str, str] = {}
     for number, line in enumerate(lines, 1):
         text = _plain(line)
         if text[:1] in _DECORATED:
-            text, level = _without_prefix(text)
+            text, level = _without_prefix(text, known)
             if level in _LESSER and not (level == "WARNING" and _tells(text)):
                 continue
             if _is_a_place(text):
@@ -122,12 +123,24 @@ def _is_a_place(text: str) -> bool:
     return text.startswith("[") and bool(_TORCH_WARNING.match(text))
 
 
-def _without_prefix(line: str) -> tuple[str, str]:
-    """A line without its prefix, and the level that it was logged at; empty where it has none."""
+def _without_prefix(line: str, known: dict[str, str]) -> tuple[str, str]:
+    """A line without its prefix, and the level that it was logged at; empty where it has none.
+
+    Args:
+        line: without colours.
+        known: levels by whole prefix. It is added to: many lines have the prefix of one before
+            them, which is found in a fraction of the pattern's time.
+
+    """
+    end = line.find("] ") + 2
+    if (told := known.get(line[:end])) is not None:
+        return line[end:], told
     prefix = _PREFIX.match(line)
     if prefix is None or not prefix.end():
         # uvicorn's and Python's own loggers: INFO:     Started server process [1]
         head, colon, _ = line.partition(":")
         return line, head if colon and head in _LESSER else ""
     text, level = line[prefix.end() :], prefix["level"] or ""
+    if level and prefix.end() == end:
+        known[line[:end]] = level
     return text, level or (text.partition(":")[0] if text.startswith(_LESSER) else "")

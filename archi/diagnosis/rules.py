@@ -82,14 +82,14 @@ class Text:
         return max(parts, key=len).lower()
 
     @functools.cached_property
-    def words(self) -> frozenset[str]:
-        """The words of `literal` that stand between spaces in every such line."""
-        return frozenset(self.literal.split()[1:-1])
+    def words(self) -> frozenset[bytes]:
+        """The words of `literal` that stand between spaces in every such line, in UTF-8."""
+        return frozenset(self.literal.encode().split()[1:-1])
 
     @functools.cached_property
-    def longest_word(self) -> str:
+    def longest_word(self) -> bytes:
         """The longest part of `literal` without a space: within one word of every such line."""
-        return max(self.literal.split(), key=len)
+        return max(self.literal.encode().split(), key=len)
 
     @functools.cached_property
     def pattern(self) -> re.Pattern[str]:

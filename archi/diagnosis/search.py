@@ -21,6 +21,8 @@ _STOPPED = 143
 # What vLLM says first at each start (0.32.0: entrypoints/serve/utils/api_utils.py).
 _START = "non-default args: "
 
+_PIECE = 200_000  # bytes
+
 
 def diagnose(
     lines: Iterable[str], exit_code: int | None = None, *, out_of_memory: bool = False
@@ -66,16 +68,17 @@ def diagnose_text(lines: Iterable[str]) -> Diagnosis | None:
 def recognised(lines: Sequence[Line], rules: Sequence[Rule] = RULES) -> Diagnosis | None:
     """The first rule that fits a line; of its lines the last one. None where no rule fits."""
     lowered = [line.text.lower() for line in lines]
-    whole = "\n".join(lowered)
-    words = set(whole.split())
-    vocabulary = "\n".join(words)
+    # As bytes: one character beyond ASCII would double the text's size, and the time it takes.
+    whole = b"\n".join(map(_encoded, lowered))
+    words = _words(whole)
+    vocabulary = b"\n".join(words)
     for rule in rules:
         for text in rule.texts:
             # Most texts stand nowhere, which words tell faster than the log, and that faster than
             # a pattern: the first two are a part of the log's size, and leave few texts over.
             if not text.words <= words or text.longest_word not in vocabulary:
                 continue
-            if text.literal not in whole:
+            if _encoded(text.literal) not in whole:
                 continue
             for line, low in zip(reversed(lines), reversed(lowered), strict=True):
                 if text.literal in low and (match := text.pattern.search(line.text)):
@@ -83,12 +86,25 @@ def recognised(lines: Sequence[Line], rules: Sequence[Rule] = RULES) -> Diagnosi
     return None
 
 
+def _encoded(text: str) -> bytes:
+    return text.encode(errors="surrogatepass")
+
+
+def _words(whole: bytes) -> set[bytes]:
+    """Its words, cut out of a piece at a time: all at once they would not fit in a cache."""
+    words: set[bytes] = set()
+    begin = 0
+    while begin < len(whole):
+        end = whole.find(b"\n", begin + _PIECE)
+        end = len(whole) if end < 0 else end
+        words.update(whole[begin:end].split())
+        begin = end
+    return words
+
+
 def _last_start(lines: Sequence[str]) -> int:
     """The number of the line with which the last start begins; 0 where none is to be seen."""
-    for number in range(len(lines), 0, -1):
-        if _START in lines[number - 1]:
-            return number
-    return 0
+    return next((len(lines) - n for n, line in enumerate(reversed(lines)) if _START in line), 0)
 
 
 _OUT_OF_MEMORY = Diagnosis(

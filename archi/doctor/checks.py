@@ -12,6 +12,7 @@ from archi import project, stack_settings
 from archi.doctor import (
     docker_checks,
     gpu_checks,
+    gpu_container,
     network_checks,
     project_checks,
     space_checks,
@@ -42,6 +43,13 @@ def _engine(subject: Subject) -> str:
 
 def _here(subject: Subject) -> str:
     return "" if subject.here else f"Not this machine's: the Engine is at {subject.host}."
+
+
+def _seen(subject: Subject) -> str:
+    if subject.gpu_container:
+        return _engine(subject)
+    elsewhere = _here(subject)
+    return f"{elsewhere} --gpu-container has a container look." if elsewhere else ""
 
 
 def _settings(subject: Subject) -> str:
@@ -92,6 +100,18 @@ def _always(_subject: Subject) -> bool:
     return True
 
 
+# How long a check may take, in seconds.
+Patience = Callable[[Subject], float]
+
+
+def _briefly(_subject: Subject) -> float:
+    return CHECK_SECONDS
+
+
+def _for_gpus(subject: Subject) -> float:
+    return gpu_container.SECONDS if subject.gpu_container else CHECK_SECONDS
+
+
 def _named(subject: Subject) -> bool:
     return subject.name is not None
 
@@ -114,6 +134,7 @@ class Check:
         look: does it.
         applies: must all be empty; the first that is not says why it was not looked at.
         asked: whether it is for this subject at all.
+        seconds: how long it may take.
 
     """
 
@@ -122,6 +143,7 @@ class Check:
     look: Callable[[Subject], Finding | Iterable[Finding]]
     applies: tuple[Condition, ...] = ()
     asked: Question = _always
+    seconds: Patience = _briefly
 
 
 def _loopback(subject: Subject) -> Finding:
@@ -159,6 +181,8 @@ def _runtime(subject: Subject) -> Finding:
 
 
 def _gpu_memory(subject: Subject) -> Iterable[Finding]:
+    if subject.gpu_container:
+        return gpu_container.gpus(subject, _owners(subject))
     found = _inventory().gpus
     if not found:
         return [Finding("gpus", "skipped", "There is none that could be looked at.")]
@@ -277,10 +301,10 @@ CHECKS: tuple[Check, ...] = (
     Check("loopback", "Docker", _loopback, (_engine,)),
     Check("limits", "Docker", _limits, (_engine,)),
     Check("images", "Docker", docker_checks.images, (_engine, _settings), _named),
-    Check("driver", "GPU", _driver, (_here, _gpus)),
-    Check("toolkit", "GPU", _toolkit, (_here, _gpus)),
+    Check("driver", "GPU", _driver, (_gpus, _here)),
+    Check("toolkit", "GPU", _toolkit, (_gpus, _here)),
     Check("runtime", "GPU", _runtime, (_engine, _gpus)),
-    Check("gpus", "GPU", _gpu_memory, (_here, _gpus)),
+    Check("gpus", "GPU", _gpu_memory, (_gpus, _seen), seconds=_for_gpus),
     Check("disk", "Disk and memory", space_checks.disks, (_engine,)),
     Check("shared-memory", "Disk and memory", _shared_memory, (_here, _host_shm)),
     Check("memory", "Disk and memory", _memory, (_engine,)),

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -32,7 +33,11 @@ class NoSuchDeployment(Exception):
 
 
 def examine(
-    name: str | None, *, root: Path | None = None, token: str | None = None
+    name: str | None,
+    *,
+    root: Path | None = None,
+    token: str | None = None,
+    gpu_container: bool = False,
 ) -> Iterator[Finding]:
     """Look at the machine and, with a name, at one of its deployments; changes nothing.
 
@@ -43,6 +48,7 @@ def examine(
         name: the deployment's; None for the machine alone.
         root: the checkout; by default the one that the current folder is in.
         token: for gated models, sent to the model hub and nowhere else.
+        gpu_container: start a container that looks at the GPUs, and remove it again.
 
     Raises:
         NoSuchDeployment: there is neither a stack file nor a container of that name.
@@ -50,6 +56,7 @@ def examine(
     """
     root = root or project.find_root(Path.cwd())
     subject, first = _meet(name, root, token)
+    subject = replace(subject, gpu_container=gpu_container)
     if name and not subject.containers and not project.stack_file(root, name).exists():
         known = ", ".join(project.stacks(root)) or "none"
         raise NoSuchDeployment(
@@ -66,7 +73,7 @@ def _examine(subject: Subject, first: list[Finding]) -> Iterator[Finding]:
     for check, future in began:
         if check.name == "passphrase":
             yield from first[1:]  # of the stack file: it heads the deployment's
-        found = _result(future, CHECK_SECONDS, begun)
+        found = _result(future, check.seconds(subject), begun)
         yield from [_not_seen(check.name, found)] if isinstance(found, Exception) else found
 
 

@@ -13,7 +13,7 @@ from archi.doctor.finding import Finding, State, amount
 from archi.gpus import Gpu, GpuDriver, GpuProcess, Inventory, chosen
 from archi.settings import GpuIds, Settings
 
-_STEPS = 'docs/advanced_setup_deploy.md, "Running LLMs locally on your GPUs"'
+STEPS = 'docs/advanced_setup_deploy.md, "Running LLMs locally on your GPUs"'
 _NVIDIA, _DISPLAY = "0x10de", "0x03"  # PCI vendor, and the class of display controllers
 VLLMS_SHARE = 0.92
 """What vLLM takes of a GPU where no setting says else (``--gpu-memory-utilization``, 0.32.0)."""
@@ -70,13 +70,13 @@ def driver(found: Inventory, wanted: bool | None, *, card: bool) -> Finding:
         for text, what, mend in _BROKEN:
             if text in found.said:
                 return Finding("driver", state, f"{what} ({found.said.rstrip('.')}).", mend)
-        return Finding("driver", state, f"nvidia-smi lists no GPU: {found.said}", f"see {_STEPS}.")
+        return Finding("driver", state, f"nvidia-smi lists no GPU: {found.said}", f"see {STEPS}.")
     if card:
         return Finding(
             "driver",
             state,
             "The machine has a card of NVIDIA's and no nvidia-smi: the driver is missing.",
-            f"install it: {_STEPS}.",
+            f"install it: {STEPS}.",
         )
     if wanted:
         return Finding(
@@ -118,7 +118,7 @@ def toolkit(driver: GpuDriver, wanted: bool | None, *, gpus: bool) -> Finding:
         "toolkit",
         "problem" if wanted else "warning",
         f"NVIDIA's Container Toolkit is missing ({', '.join(missing)}): containers get no GPU.",
-        f"install nvidia-container-toolkit: {_STEPS}.",
+        f"install nvidia-container-toolkit: {STEPS}.",
     )
 
 

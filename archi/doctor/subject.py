@@ -48,6 +48,7 @@ class Subject:
         settings: of the stack file; None without a name or with a file that can't be used.
         containers: what ``docker inspect`` says of the deployment's own, one-shots included.
         token: for gated models; None where none was given.
+        gpu_container: whether a container may be started that looks at the GPUs.
 
     """
 
@@ -58,6 +59,7 @@ class Subject:
     settings: Settings | None = None
     containers: tuple[Mapping[str, Any], ...] = ()
     token: str | None = None
+    gpu_container: bool = False
 
     @property
     def here(self) -> bool:

@@ -226,7 +226,11 @@ _MARK = "=====archi====="
 
 
 def of_docker_host(
-    client: docker.DockerClient, image: str, driver: GpuDriver = "nvidia"
+    client: docker.DockerClient,
+    image: str,
+    driver: GpuDriver = "nvidia",
+    *,
+    processes: bool = False,
 ) -> tuple[Gpu, ...]:
     """The GPUs that Docker hands out on its host, asked by a container that is gone afterwards.
 
@@ -234,6 +238,7 @@ def of_docker_host(
         client: the Engine, here or elsewhere.
         image: any that is there and has a shell; NVIDIA's toolkit puts ``nvidia-smi`` into it.
         driver: how Docker hands over GPUs.
+        processes: also who holds memory; the container then sees the host's processes.
 
     Raises:
         docker.errors.APIError: Docker can't give a container GPUs, or has no such image;
@@ -260,6 +265,7 @@ def of_docker_host(
             options={
                 "entrypoint": ["sh"],
                 "network_mode": "none",
+                "pid_mode": "host" if processes else None,
                 "device_requests": [
                     docker.types.DeviceRequest(
                         driver=request.driver,

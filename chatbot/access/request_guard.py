@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from flask import Flask, Response, request
 
 from chatbot.failures import Failure
+from chatbot.services import Services, services
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
 
@@ -34,21 +35,19 @@ _HEADERS = {
     "Content-Security-Policy": _POLICY,
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
+    # Under no-referrer browsers send the forms of /login with "Origin: null".
+    "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
 
 
-def guard(app: Flask) -> None:
+def guard(app: Flask, parts: Services) -> None:
     """Install the checks and the headers."""
-    app.config.update(
-        MAX_CONTENT_LENGTH=MAX_BODY_BYTES,
-        SESSION_COOKIE_NAME="archi_session",
-        SESSION_COOKIE_HTTPONLY=True,
-        SESSION_COOKIE_SAMESITE="Strict",
-    )
+    app.config.update(MAX_CONTENT_LENGTH=MAX_BODY_BYTES)
+    if parts.secure:
+        app.after_request(_insist_on_tls)
     app.before_request(_refuse_foreign_host)
     app.before_request(_refuse_foreign_origin)
     app.after_request(_add_headers)
@@ -64,13 +63,17 @@ def _refuse_foreign_host() -> None:
     host = urlsplit(f"//{request.host}").hostname or ""
     if request.path == "/healthz" or "." not in host or host.endswith(".localhost"):
         return
+    public_url = services().settings.access.public_url
+    if public_url is not None and host == urlsplit(public_url).hostname:
+        return
     try:
         ipaddress.ip_address(host)
     except ValueError:
         raise Failure(
             "host_not_allowed",
             f"This application does not answer to the name {host}.",
-            "Open it as http://localhost:PORT.",
+            f"Open it as {public_url or 'http://localhost:PORT'}. It answers to the name in "
+            "services.chatbot.public_url.",
             status=421,
         ) from None
 
@@ -86,7 +89,9 @@ def _refuse_foreign_origin() -> None:
     site = request.headers.get("Sec-Fetch-Site")
     origin = request.headers.get("Origin")
     foreign = site is not None and site not in ("same-origin", "none")
-    if origin is not None and urlsplit(origin).netloc != request.host:
+    # A proxy need not hand on the name that the browser has used.
+    known = origin == services().settings.access.public_url
+    if origin is not None and not known and urlsplit(origin).netloc != request.host:
         foreign = True
     if foreign:
         raise Failure(
@@ -95,6 +100,11 @@ def _refuse_foreign_origin() -> None:
             "Use the application's own page, or a program that is not a browser.",
             status=403,
         )
+
+
+def _insist_on_tls(response: Response) -> Response:
+    response.headers["Strict-Transport-Security"] = "max-age=31536000"
+    return response
 
 
 def _add_headers(response: Response) -> Response:

@@ -63,7 +63,7 @@ def _name_worker(response: Response) -> Response:
 
 @api.post(
     "/conversations/<uuid:conversation_id>/messages",
-    responses={"200": _EVENTS, **errors(404, 409, 415, 503)},
+    responses={"200": _EVENTS, **errors(400, 404, 409, 415, 503)},
 )
 def send_message(path: ConversationPath, body: Question) -> Response:
     """Ask a question; the response is the stream of its answer's events."""

@@ -6,6 +6,8 @@ UTF-8. JSON that is nested a thousand deep ends in a RecursionError, not in a pa
 
 from __future__ import annotations
 
+import math
+
 from flask import request
 
 from chatbot.failures import Failure
@@ -48,7 +50,7 @@ def check() -> None:
 
 
 def check_content(body: object) -> None:
-    """Refuse texts that cannot be stored or sent on, and depth.
+    """Refuse texts and numbers that cannot be stored or sent on, and depth.
 
     Raises:
         Failure: 422, which it is and where.
@@ -73,6 +75,10 @@ def _check(value: object, where: str, depth: int) -> None:
         raise _too_deep()
     if isinstance(value, str):
         _check_text(value, where)
+    elif isinstance(value, float) and not math.isfinite(value):
+        # Python reads NaN, and 1e999 as infinity; nobody else calls them JSON.
+        message = f"{where!r} is no number that JSON has."
+        raise Failure("invalid_body", message, "Send a finite number.", status=422, param=where)
     elif isinstance(value, dict):
         for key, inner in value.items():
             _check_text(key, where)

@@ -82,9 +82,10 @@ class NewConversation(Body):
 class SamplingChoice(Body):
     """How the model chooses its tokens; what is null or absent is left to the model server."""
 
-    temperature: float | None = Field(default=None, ge=0, le=2, allow_inf_nan=False)
-    top_p: float | None = Field(default=None, gt=0, le=1, allow_inf_nan=False)
-    max_tokens: int | None = Field(default=None, ge=1, le=1_000_000)
+    # Strict: true and false are no numbers.
+    temperature: float | None = Field(default=None, ge=0, le=2, allow_inf_nan=False, strict=True)
+    top_p: float | None = Field(default=None, gt=0, le=1, allow_inf_nan=False, strict=True)
+    max_tokens: int | None = Field(default=None, ge=1, le=1_000_000, strict=True)
 
 
 class AnswerSettings(Body):

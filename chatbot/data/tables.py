@@ -112,6 +112,28 @@ class User(Base):
     disabled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
+class LoginSession(Base):
+    """A session of somebody who has logged in.
+
+    ``sha256`` is of the random id in the cookie. ``id_token`` is the OIDC provider's, which wants
+    to see it again when the session ends there too.
+    """
+
+    __tablename__ = "login_sessions"
+
+    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True, default=uuid7)
+    user_id: Mapped[UUID] = mapped_column(
+        Uuid, ForeignKey("users.id", ondelete="CASCADE"), index=True
+    )
+    sha256: Mapped[str] = mapped_column(String(64), unique=True)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    seen_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    address: Mapped[str] = mapped_column(String(64), default="")
+    user_agent: Mapped[str] = mapped_column(String(200), default="")
+    id_token: Mapped[str | None] = mapped_column(Text)
+
+
 class Conversation(Base):
     """A conversation. ``updated_at`` is the moment of its newest message.
 

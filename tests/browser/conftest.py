@@ -1,11 +1,13 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
+import requests
 from playwright.sync_api import Browser, Page, expect
 
 from tests.chat_application import ChatApplication
+from tests.chat_page import DESKTOP, OpenPage
 from tests.scripted_vllm import ScriptedVllm
 
 
@@ -27,11 +29,13 @@ def application(
     tmp_path_factory: pytest.TempPathFactory, vllm_process: ScriptedVllm
 ) -> Iterator[ChatApplication]:
     folder = tmp_path_factory.mktemp("application")
-    with ChatApplication(folder, vllm_process.base_url) as running:
+    with ChatApplication(folder, vllm_process.base_url, ARCHI_WORKERS="1") as running:
+        # The first answer imports LangChain, which takes seconds.
+        made = requests.post(f"{running.url}/api/conversations", json={}, timeout=60).json()
+        url = f"{running.url}/api/conversations/{made['id']}"
+        requests.post(f"{url}/messages", json={"content": "Hello?"}, timeout=120)
+        requests.delete(url, timeout=60)
         yield running
-
-
-OpenPage = Callable[..., Page]
 
 
 @pytest.fixture
@@ -70,4 +74,4 @@ def open_page(
 
 @pytest.fixture
 def page(open_page: OpenPage) -> Page:
-    return open_page(viewport={"width": 1280, "height": 800})
+    return open_page(viewport=DESKTOP)

@@ -12,6 +12,7 @@ from typing import Any, get_args
 from urllib.parse import unquote, urlsplit
 
 import pytest
+import trustme
 import yaml
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
@@ -48,8 +49,8 @@ Troubleshooting / vLLM server not starting / Chatbot can't reach vLLM / Model no
 Tool calling returns 400 / Slow first response
 """
 
-# Words of code in the pages that look like keys and are others' names.
-NO_KEYS = {"known_hosts", "resource_group"}
+# Words of code in the pages that look like keys and are tools, or others' names.
+NO_KEYS = {"known_hosts", "parent_id", "resource_group", "search_documents"}
 
 
 @dataclass(frozen=True)
@@ -132,6 +133,19 @@ def test_the_page_has_the_headings_that_others_link_to() -> None:
     assert "running-llms-locally-on-your-gpus" in advanced
 
 
+@pytest.fixture
+def project_of_the_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A project with the file of one's own that the pages name."""
+    for ours in ("Pulumi.yaml", "archi", "images"):
+        (tmp_path / ours).symlink_to(ROOT / ours)
+    (tmp_path / "certificates").mkdir()
+    made = trustme.CA().issue_cert("chat.example.org")
+    for pem in made.cert_chain_pems:
+        pem.write_to_path(tmp_path / "certificates" / "chat.pem", append=True)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.usefixtures("project_of_the_pages")
 @pytest.mark.parametrize("snippet", snippets("yaml", "yml"))
 def test_yaml_is_a_stack_file_or_a_config_yaml_that_loads(snippet: Snippet) -> None:
     content = yaml.safe_load(snippet.text)
@@ -191,7 +205,7 @@ def test_every_key_that_is_named_exists() -> None:
         for text in code(page):
             for path in re.findall(r"\barchi:([a-z][\w.]*\w)", text):
                 assert known_key(path), f"{page.name}: archi:{path}"
-            for path in re.findall(r"(?<![\w.:/])(services\.[a-z][\w.]*\w)", text):
+            for path in re.findall(r"(?<![\w.:/])(services\.(?!py\b)[a-z][\w.]*\w)", text):
                 assert known_key(path), f"{page.name}: {path}"
 
 
@@ -207,11 +221,27 @@ def test_every_word_that_looks_like_a_key_is_one() -> None:
 
 
 def _all_keys(model: type[BaseModel]) -> Iterator[str]:
+    """All keys, and the words that they may be set to."""
     for name, field in model.model_fields.items():
         yield name
-        for section in _sections(field.annotation):
-            if section is not dict:
-                yield from _all_keys(section)
+        yield from _choices(field.annotation)
+        for section in _models(field.annotation):
+            yield from _all_keys(section)
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _models(argument)
+
+
+def _choices(annotation: Any) -> Iterator[str]:
+    for argument in get_args(annotation):
+        if isinstance(argument, str):
+            yield argument
+        else:
+            yield from _choices(argument)
 
 
 def test_every_stack_that_is_named_is_shipped() -> None:

@@ -20,8 +20,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from chatbot.deployment_files import DeploymentFiles
+from chatbot.environment import SettingsError
 from chatbot.failures import Failure
-from chatbot.settings import SettingsError
 from chatbot.watched_files import WatchedFile
 
 if TYPE_CHECKING:

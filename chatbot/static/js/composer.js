@@ -1,13 +1,17 @@
-// The field for questions, with its send and stop buttons.
+// The field for questions, with its attachments, its send and its stop button.
+
+import { Attachments } from "./attachments.js";
 
 export class Composer {
-  /** `onSend(text)` and `onStop()` are called when the reader does that. */
+  /** `onSend(text, attachments)` and `onStop()` are called when the reader does that. */
   constructor({ onSend, onStop }) {
     this.field = document.getElementById("composer");
     this.send = document.getElementById("send");
     this.stop = document.getElementById("stop");
     this.busy = false;
     this.onSend = onSend;
+    this.onStop = onStop;
+    this.attachments = new Attachments(() => this.draw());
     document.getElementById("composer-form").addEventListener("submit", (event) => {
       event.preventDefault();
       this.submit();
@@ -19,18 +23,25 @@ export class Composer {
       event.preventDefault();
       this.submit();
     });
-    this.stop.addEventListener("click", () => {
-      this.stop.disabled = true;
-      onStop();
-    });
+    this.stop.addEventListener("click", () => this.halt());
     this.draw();
   }
 
   submit() {
     const text = this.field.value.trim();
-    if (!text || this.busy) return;
+    if (!text || this.busy || this.attachments.pending) return;
     this.fill("");
-    this.onSend(text);
+    this.onSend(text, this.attachments.take());
+  }
+
+  /** End the answer that is being written; returns whether there is one. */
+  halt() {
+    if (!this.busy || this.stop.disabled) return false;
+    // A disabled button loses the focus to nowhere.
+    if (document.activeElement === this.stop) this.focus();
+    this.stop.disabled = true;
+    this.onStop();
+    return true;
   }
 
   fill(text) {
@@ -54,7 +65,7 @@ export class Composer {
   draw() {
     this.send.hidden = this.busy;
     this.stop.hidden = !this.busy;
-    this.send.disabled = !this.field.value.trim();
+    this.send.disabled = !this.field.value.trim() || this.attachments?.pending;
     this.field.style.height = "auto";
     this.field.style.height = `${this.field.scrollHeight}px`;
   }

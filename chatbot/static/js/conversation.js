@@ -1,173 +1,245 @@
 // The open conversation: its messages, and the answers that are being written.
 
-import { ApiError, ask, createConversation, getMessages, stopAnswer } from "./api.js";
-import { announce } from "./elements.js";
-import { AssistantMessage, card, userMessage } from "./messages.js";
-
-// While another tab or an earlier page has the stream, the saved part is looked at this often.
-const LOOK_AGAIN = 1000;
-// Pixels from the end within which the view counts as being at the end.
-const NEAR_END = 60;
+import { announce } from "./announcer.js";
+import { Answer } from "./answer.js";
+import { askQuestion, continueAnswer, followAnswer } from "./answer-stream.js";
+import { ApiError, changeConversation, createConversation, getMessages } from "./api.js";
+import { Branches } from "./branches.js";
+import { element, errorCard } from "./elements.js";
+import { LiveAnswer } from "./live-answer.js";
+import { Question } from "./question.js";
+import { Scroll } from "./scroll.js";
 
 export class Conversation {
   /**
-   * `composer` and `sidebar` are the page's; `onOpened(id)` is called when the view shows another
-   * conversation (null: a new one), `onFailed()` when the model failed.
+   * `composer`, `sidebar` and `tabs` are the page's. `onOpened(conversation)` is called when the
+   * view shows another one (null: a new one), `onFailed()` when the model failed.
    */
-  constructor({ composer, sidebar, onOpened, onFailed }) {
-    Object.assign(this, { composer, sidebar, onOpened, onFailed });
+  constructor({ composer, sidebar, tabs, onOpened, onFailed }) {
+    Object.assign(this, { composer, sidebar, tabs, onOpened, onFailed });
     this.list = document.getElementById("messages");
     this.empty = document.getElementById("empty");
-    this.scroller = document.getElementById("scroller");
-    this.toEnd = document.getElementById("to-end");
-    this.id = null;
+    this.loading = document.getElementById("loading");
+    this.scroll = new Scroll();
     // Answers in progress by conversation, so that one goes on while another conversation is read.
     this.live = new Map();
-    this.follow = true;
-    this.scroller.addEventListener("scroll", () => this.noteScroll());
-    this.toEnd.addEventListener("click", () => this.scrollToEnd(true));
+    this.settings = {};
+    this.clear(null);
+    this.actions = {
+      retry: (answer) => this.ask({ parent_id: answer.parent_id }),
+      edit: (question, text) => this.ask({ content: text, parent_id: question.parent_id }),
+      goOn: (answer) => this.goOn(answer),
+      fresh: () => {
+        this.composer.focus();
+        this.open(null);
+      },
+      siblings: (id) => this.branches.siblings(id),
+      choose: (id, name) => this.choose(id, name),
+    };
   }
 
-  /** Show a conversation; null for a new one. */
-  async open(id) {
+  clear(id) {
     this.id = id;
+    this.branches = new Branches();
+    this.views = new Map();
+    this.leaf = null;
     this.list.replaceChildren();
+  }
+
+  /** Show a conversation; null for a new one. `messageId`: and this message of it. */
+  async open(id, messageId = null) {
+    this.clear(id);
+    if (id === null) this.settings = {};
     this.empty.hidden = id !== null;
-    this.onOpened(id);
+    this.onOpened(id === null ? null : { id, ...this.sidebar.get(id) });
     this.drawBusy();
     if (id === null) return;
+    this.loading.hidden = false;
     try {
-      const { messages } = await getMessages(id);
+      const { conversation, messages } = await getMessages(id);
       if (this.id !== id) return;
-      this.show(messages);
+      this.settings = conversation.settings;
+      this.onOpened(conversation);
+      this.show(messages, messageId);
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
-      if (this.id === id) this.list.replaceChildren(errorCard(error));
+      if (this.id === id) this.list.replaceChildren(errorCard(error, [this.reload(id)]));
+    } finally {
+      if (this.id === id) this.loading.hidden = true;
     }
   }
 
-  show(messages) {
+  reload(id) {
+    return element("button", { type: "button", class: "button", onclick: () => this.open(id) }, "Load again");
+  }
+
+  show(messages, messageId) {
     const live = this.live.get(this.id);
-    const views = messages.map((message) => {
-      if (message.role === "user") return userMessage(message);
-      if (live?.data.id === message.id) return this.attach(live);
-      return this.view(message).element;
+    this.branches = new Branches(messages);
+    if (live?.data) this.branches.put(live.data);
+    const wanted = messageId ?? sessionStorage.getItem(`leaf:${this.id}`);
+    const from = this.branches.get(wanted) ? wanted : null;
+    this.leaf = from ? this.branches.leafOf(from) : this.branches.newest();
+    this.draw();
+    if (messageId && this.views.has(messageId)) this.point(messageId);
+    else this.scroll.follow(true);
+    const writing = messages.find((message) => message.status === "streaming");
+    if (writing && !live) this.follow(writing);
+  }
+
+  /** Bring the list in step with the chosen path. Views that stay are not touched. */
+  draw() {
+    const path = this.branches.path(this.leaf);
+    path.forEach((message, index) => {
+      const view = this.view(message);
+      const there = this.list.children[index];
+      if (there !== view.element) this.list.insertBefore(view.element, there ?? null);
     });
-    this.list.replaceChildren(...views);
-    this.scrollToEnd(true);
-    const last = messages.at(-1);
-    if (last?.status === "streaming" && !live) setTimeout(() => this.lookAgain(this.id), LOOK_AGAIN);
+    while (this.list.children.length > path.length) this.list.lastChild.remove();
+    this.empty.hidden = path.length > 0 || this.id !== null;
   }
 
-  async lookAgain(id) {
-    if (this.id === id && !this.live.has(id)) await this.open(id);
-  }
-
-  view(data) {
-    const view = new AssistantMessage(data, (answer) => this.retry(answer));
-    view.ondraw = () => this.follow && this.scrollToEnd();
+  view(message) {
+    let view = this.views.get(message.id);
+    if (!view) {
+      view =
+        message.role === "user"
+          ? new Question(message, this.actions)
+          : new Answer(message, this.actions, () => this.scroll.follow());
+      this.views.set(message.id, view);
+    }
     return view;
   }
 
-  attach(live) {
-    live.view = this.view(live.data);
-    return live.view.element;
+  point(messageId) {
+    const view = this.views.get(messageId);
+    view.show?.();
+    this.scroll.show(view.element);
+    view.element.classList.add("found");
+    view.element.setAttribute("tabindex", "-1");
+    view.element.focus({ preventScroll: true });
   }
 
-  /** Ask a question in the open conversation, or in a new one. */
-  async send(text) {
+  /** Show another version of a message, with the newest that followed it. */
+  choose(id, name) {
+    this.leaf = this.branches.leafOf(id);
+    sessionStorage.setItem(`leaf:${this.id}`, this.leaf);
+    this.draw();
+    const view = this.views.get(id);
+    view.show?.();
+    view.draw();
+    const buttons = [...view.element.querySelectorAll(".branches button")];
+    (buttons.find((button) => button.dataset.testid === `branch-${name}` && !button.disabled) ??
+      buttons.find((button) => !button.disabled)).focus();
+  }
+
+  /** Ask a question after what is shown, in the open conversation or in a new one. */
+  async send(text, attachments = []) {
+    const more = attachments.length ? { attachments } : {};
+    await this.ask({ content: text, parent_id: this.leaf, ...more }, text);
+  }
+
+  async ask(body, text = null) {
     let id = this.id;
     this.composer.setBusy(true);
-    try {
-      if (id === null) {
-        const conversation = await createConversation();
-        id = conversation.id;
-        this.id = id;
-        this.sidebar.put(conversation);
-        this.onOpened(id);
+    if (id === null) {
+      try {
+        id = await this.create();
+      } catch (error) {
+        return this.refused(null, error, text);
       }
-    } catch (error) {
-      return this.refused(id, error, text);
     }
-    this.empty.hidden = true;
-    await this.run(id, { content: text }, text);
+    await this.run(id, askQuestion(id, body), text);
   }
 
-  /** Have the question of an answer answered again. The new answer takes the old one's place. */
-  async retry(answer) {
-    this.composer.setBusy(true);
-    await this.run(this.id, { parent_id: answer.parent_id }, null, answer.id);
+  async create() {
+    const conversation = await createConversation();
+    this.id = conversation.id;
+    this.sidebar.put(conversation);
+    if (Object.keys(this.settings).length) {
+      await changeConversation(conversation.id, { settings: this.settings });
+    }
+    this.onOpened(conversation);
+    return conversation.id;
   }
 
-  async run(id, body, text, replaced) {
-    const live = { data: null, view: null, stopping: false };
+  goOn(answer) {
+    return this.run(this.id, continueAnswer(answer.id), null, answer);
+  }
+
+  /** Follow an answer that an earlier page, or another tab, has asked for. */
+  follow(answer) {
+    return this.run(answer.conversation_id, followAnswer(answer.id), null, answer);
+  }
+
+  async run(id, open, text, known = null) {
+    if (this.live.has(id)) return;
+    const live = new LiveAnswer({
+      known,
+      onStart: (start) => this.started(id, live, start),
+      onChange: () => this.viewOf(live)?.update(),
+      onEnd: () => this.ended(id, live),
+    });
     this.live.set(id, live);
     this.drawBusy();
     this.list.querySelectorAll(":scope > .card").forEach((node) => node.remove());
     try {
-      await ask(id, body, {
-        start: (data) => this.started(id, live, data, replaced),
-        delta: (data) => {
-          live.data.content += data.content ?? "";
-          live.data.reasoning += data.reasoning ?? "";
-          live.view?.update();
-        },
-        end: (data) => {
-          Object.assign(live.data, data);
-          this.ended(id, live);
-        },
-      });
+      await live.read(open);
     } catch (error) {
-      if (live.data) {
-        Object.assign(live.data, { status: "interrupted", error: error.detail });
-        this.ended(id, live);
-      }
-      this.refused(id, error, live.data ? null : text);
+      this.refused(id, error, text);
     }
   }
 
-  started(id, live, { conversation, question, answer }, replaced) {
-    live.data = answer;
+  viewOf(live) {
+    return live.data && this.views.get(live.data.id);
+  }
+
+  started(id, live, { conversation, question }) {
     this.sidebar.put(conversation);
     this.sidebar.mark(id, true);
-    if (live.stopping) this.stop();
+    this.tabs.tell(id);
     if (this.id !== id) return;
-    this.onOpened(id);
-    if (replaced) this.list.lastElementChild?.remove();
-    else this.list.append(userMessage(question));
-    this.list.append(this.attach(live));
-    this.scrollToEnd(true);
+    this.onOpened(conversation);
+    if (!this.branches.get(question.id)) this.branches.put(question);
+    this.branches.put(live.data);
+    this.leaf = live.data.id;
+    sessionStorage.setItem(`leaf:${id}`, this.leaf);
+    this.draw();
+    const view = this.viewOf(live);
+    view.speak();
+    view.update();
+    // The versions of what stands beside the new messages have changed.
+    this.views.get(question.id)?.draw();
+    this.scroll.follow(true);
     announce("The model is answering.");
   }
 
   ended(id, live) {
-    this.live.delete(id);
+    if (this.live.get(id) === live) this.live.delete(id);
     this.sidebar.mark(id, false);
-    live.view?.update();
+    this.viewOf(live)?.update();
+    this.tabs.tell(id);
     this.drawBusy();
-    if (this.id === id) announce(spoken(live.data));
+    if (this.id === id && live.data.status === "stopped") announce("The answer was stopped.");
     if (live.data.error) this.onFailed();
   }
 
   refused(id, error, text) {
     if (!(error instanceof ApiError)) throw error;
     this.live.delete(id);
+    this.sidebar.mark(id, false);
     this.drawBusy();
-    if (text === null || this.id !== id) return;
+    if (this.id !== id) return;
     this.empty.hidden = true;
     this.list.append(errorCard(error));
-    this.composer.fill(text);
-    this.scrollToEnd(true);
+    if (text !== null) this.composer.fill(text);
+    this.scroll.follow(true);
     this.onFailed();
   }
 
   async stop() {
-    const live = this.live.get(this.id);
-    if (!live) return;
-    live.stopping = true;
-    if (!live.data) return;
     try {
-      await stopAnswer(live.data.id);
+      await this.live.get(this.id)?.stop();
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       // The answer goes on, so the button must be there again.
@@ -175,27 +247,12 @@ export class Conversation {
     }
   }
 
+  /** Another tab has changed a conversation. */
+  async changedElsewhere(id) {
+    if (this.id === id && !this.live.has(id)) await this.open(id);
+  }
+
   drawBusy() {
     this.composer.setBusy(this.live.has(this.id));
   }
-
-  noteScroll() {
-    const { scrollHeight, scrollTop, clientHeight } = this.scroller;
-    this.follow = scrollHeight - scrollTop - clientHeight < NEAR_END;
-    this.toEnd.hidden = this.follow;
-  }
-
-  scrollToEnd(force = false) {
-    if (force) this.follow = true;
-    if (this.follow) this.scroller.scrollTop = this.scroller.scrollHeight;
-    this.toEnd.hidden = this.follow;
-  }
-}
-
-const errorCard = (error) => card("bad", error.detail.message, error.detail.next_step);
-
-function spoken({ status, content, error }) {
-  if (error) return "";
-  if (status === "stopped") return "The answer was stopped.";
-  return `The answer: ${content}`;
 }

@@ -1,6 +1,6 @@
 // Making DOM elements without ever parsing text as HTML.
 
-/** `element("p", { class: "x", onclick: f }, "text", child)` */
+/** `element("p", { class: "x", onclick: f }, "text", child)`; empty children are left out. */
 export function element(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
@@ -8,48 +8,73 @@ export function element(tag, attributes = {}, ...children) {
     if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
     else node.setAttribute(name, value === true ? "" : value);
   }
-  node.append(...children.filter((child) => child !== null && child !== undefined));
+  node.append(...children.filter((child) => child !== null && child !== undefined && child !== false));
   return node;
 }
 
 const SVG = "http://www.w3.org/2000/svg";
 
+/** An element of a drawing. */
+export function svg(tag, attributes = {}, ...children) {
+  const node = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  node.append(...children);
+  return node;
+}
+
 /** An icon of the page's sprite. */
 export function icon(name, extra = "") {
-  const svg = document.createElementNS(SVG, "svg");
-  svg.setAttribute("class", `icon ${extra}`);
-  svg.setAttribute("aria-hidden", "true");
-  const use = document.createElementNS(SVG, "use");
-  use.setAttribute("href", `#i-${name}`);
-  svg.append(use);
-  return svg;
+  return svg("svg", { class: `icon ${extra}`, "aria-hidden": "true" }, svg("use", { href: `#i-${name}` }));
 }
 
-/** A button that copies what `text()` returns and says so. */
-export function copyButton(text, label = "Copy") {
-  const caption = element("span", {}, label);
-  const button = element("button", { type: "button", class: "small-button" });
-  button.append(icon("copy", "icon-small"), caption);
-  button.addEventListener("click", async () => {
-    await copy(text());
-    button.replaceChildren(icon("check", "icon-small"), element("span", { role: "status" }, "Copied"));
-    setTimeout(() => button.replaceChildren(icon("copy", "icon-small"), caption), 1500);
-  });
-  return button;
+/** A button that is only an icon; its label is spoken, and shown by the pointer. */
+export function iconButton(name, label, attributes = {}) {
+  return element(
+    "button",
+    { type: "button", class: "icon-button small", "aria-label": label, title: label, ...attributes },
+    icon(name, "icon-small"),
+  );
 }
 
-async function copy(text) {
-  if (navigator.clipboard) return navigator.clipboard.writeText(text);
-  // Browsers offer the clipboard only to HTTPS pages and localhost.
-  const area = element("textarea", { class: "visually-hidden" });
-  area.value = text;
-  document.body.append(area);
-  area.select();
-  document.execCommand("copy");
-  area.remove();
+/** A card: what happened, the next step, and buttons. `kind` is "", "bad" or "warn". */
+export function card(kind, title, text, buttons = []) {
+  return element(
+    "div",
+    {
+      class: `card ${kind}`,
+      "data-testid": kind === "bad" ? "error-card" : "card",
+      role: kind === "bad" ? "alert" : undefined,
+    },
+    icon(kind === "" ? "info" : "alert", "icon-lead"),
+    element(
+      "div",
+      { class: "card-body" },
+      element(
+        "div",
+        { class: "card-words" },
+        element("p", { class: "card-title" }, title),
+        text ? element("p", { class: "card-text" }, text) : null,
+      ),
+      buttons.length ? element("div", { class: "card-buttons" }, ...buttons) : null,
+    ),
+  );
 }
 
-/** Say something to screen readers, once. */
-export function announce(text) {
-  document.getElementById("live").textContent = text;
+/** The card of an ApiError. */
+export const errorCard = (error, buttons) =>
+  card("bad", error.detail.message, error.detail.next_step, buttons);
+
+/** Bytes as people say them. */
+export function fileSize(bytes) {
+  if (bytes < 1024) return `${bytes} B`;
+  if (bytes < 1024 * 1024) return `${Math.round(bytes / 1024)} kB`;
+  return `${(bytes / 1024 / 1024).toFixed(1)} MB`;
+}
+
+/** Milliseconds as people say them. */
+export function duration(milliseconds) {
+  if (milliseconds < 1000) return `${Math.round(milliseconds)} ms`;
+  const seconds = milliseconds / 1000;
+  if (seconds < 60) return `${seconds.toFixed(1)} s`;
+  return `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
 }

@@ -1,32 +1,63 @@
 // The page: puts its parts together and keeps the address in step with what is shown.
 
+import { showAccount } from "./account-menu.js";
 import { Composer } from "./composer.js";
 import { Conversation } from "./conversation.js";
+import { Documents } from "./documents.js";
+import { Drawer } from "./drawer.js";
 import { ModelState } from "./model-state.js";
+import { Search } from "./search.js";
+import { Settings } from "./settings.js";
+import { listenForShortcuts } from "./shortcuts.js";
 import { Sidebar } from "./sidebar.js";
+import { Tabs } from "./tabs.js";
 
 const NEW = "New conversation";
 
 const modelState = new ModelState();
+const drawer = new Drawer();
 const composer = new Composer({
-  onSend: (text) => conversation.send(text),
+  onSend: (text, attachments) => conversation.send(text, attachments),
   onStop: () => conversation.stop(),
 });
 const sidebar = new Sidebar({
   onOpen: (id) => go(id),
-  onRenamed: (renamed) => renamed.id === conversation.id && showTitle(renamed.title),
-  onDeleted: (id) => id === conversation.id && go(null),
+  onRenamed: (renamed) => {
+    if (renamed.id === conversation.id) showTitle(renamed.title);
+    tabs.tell(null);
+  },
+  onDeleted: (id) => {
+    tabs.tell(id);
+    if (id === conversation.id) go(null);
+  },
+});
+const tabs = new Tabs((id) => {
+  sidebar.load();
+  if (id) conversation.changedElsewhere(id);
 });
 const conversation = new Conversation({
   composer,
   sidebar,
-  onOpened: (id) => {
+  tabs,
+  onOpened: (opened) => {
+    const id = opened?.id ?? null;
     if (id !== idInAddress()) history.pushState(null, "", id ? `/c/${id}` : "/");
     sidebar.select(id);
-    showTitle(sidebar.title(id));
+    showTitle(opened?.title);
   },
   onFailed: () => modelState.check(),
 });
+const search = new Search({ onOpen: (id, messageId) => go(id, messageId) });
+const settings = new Settings({
+  conversation,
+  onAllDeleted: () => {
+    tabs.tell(null);
+    sidebar.load();
+    go(null);
+  },
+});
+new Documents();
+const help = document.getElementById("help-dialog");
 
 function idInAddress() {
   return /^\/c\/([0-9a-f-]{36})$/.exec(location.pathname)?.[1] ?? null;
@@ -37,20 +68,22 @@ function showTitle(title) {
   document.title = title ? `${title} · Archi` : "Archi";
 }
 
-async function go(id) {
-  await conversation.open(id);
-  composer.focus();
+async function go(id, messageId = null) {
+  drawer.close();
+  if (!messageId) composer.focus();
+  await conversation.open(id, messageId);
 }
 
-document.getElementById("new-conversation").addEventListener("click", () => {
-  sidebar.close();
+function startNew() {
+  search.clear();
   go(null);
-});
+}
+
+document.getElementById("new-conversation").addEventListener("click", startNew);
 document.querySelector(".brand").addEventListener("click", (event) => {
   if (event.metaKey || event.ctrlKey) return;
   event.preventDefault();
-  sidebar.close();
-  go(null);
+  startNew();
 });
 document.getElementById("suggestions").addEventListener("click", (event) => {
   const button = event.target.closest("button");
@@ -58,8 +91,27 @@ document.getElementById("suggestions").addEventListener("click", (event) => {
   composer.fill(button.dataset.prompt);
   composer.focus();
 });
+document.querySelectorAll("[data-open=help]").forEach((button) => {
+  button.addEventListener("click", () => help.showModal());
+});
+document.querySelectorAll("dialog [data-close]").forEach((button) => {
+  button.addEventListener("click", () => button.closest("dialog").close());
+});
+listenForShortcuts({
+  search: () => {
+    drawer.show(true);
+    search.focus();
+  },
+  fresh: startNew,
+  settings: () => settings.open(),
+  help: () => help.showModal(),
+  compose: () => composer.focus(),
+  editLast: () => [...document.querySelectorAll("[data-testid=edit-question]")].at(-1)?.click(),
+  stop: () => composer.halt(),
+});
 addEventListener("popstate", () => go(idInAddress()));
 
+showAccount();
 modelState.check();
-sidebar.load().then(() => showTitle(sidebar.title(conversation.id)));
+sidebar.load().then(() => conversation.id && showTitle(sidebar.get(conversation.id)?.title));
 go(idInAddress());

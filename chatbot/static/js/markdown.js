@@ -1,9 +1,11 @@
-// Markdown to safe DOM. Parsed first, sanitised last: nothing touches the HTML after DOMPurify.
+// Markdown to safe DOM. Parsed first, sanitised last: nothing is made of HTML after DOMPurify.
 
 import DOMPurify from "../vendor/dompurify.js";
 import hljs from "../vendor/highlight.js";
 import { Marked } from "../vendor/marked.js";
-import { copyButton, element } from "./elements.js";
+import { copyButton } from "./copy-button.js";
+import { element } from "./elements.js";
+import { drawMaths, mathsExtension } from "./maths.js";
 
 const escape = (text) =>
   text.replace(/[&<>"']/g, (sign) => `&#${sign.charCodeAt(0)};`);
@@ -11,6 +13,7 @@ const escape = (text) =>
 const marked = new Marked({
   gfm: true,
   breaks: true,
+  extensions: mathsExtension(escape),
   renderer: {
     code({ text, lang }) {
       const language = (lang ?? "").trim().split(/\s/)[0].toLowerCase();
@@ -33,6 +36,8 @@ const ALLOWED = {
   ],
   ALLOWED_ATTR: ["align", "checked", "class", "disabled", "href", "start", "type"],
   ALLOWED_URI_REGEXP: /^(?:https?:|mailto:|#)/i,
+  // Values that are no addresses, and are not held against that pattern.
+  ADD_URI_SAFE_ATTR: ["align", "start", "type"],
   ALLOW_DATA_ATTR: false,
   ALLOW_ARIA_ATTR: false,
   RETURN_DOM_FRAGMENT: true,
@@ -42,30 +47,51 @@ DOMPurify.addHook("afterSanitizeAttributes", (node) => {
   if (node.tagName === "A") {
     node.setAttribute("rel", "noopener noreferrer nofollow");
     node.setAttribute("target", "_blank");
-  } else if (node.tagName === "INPUT" && node.getAttribute("type") !== "checkbox") {
+  } else if (node.tagName === "INPUT") {
     // Only the ticks of task lists.
-    node.remove();
+    if (node.getAttribute("type") !== "checkbox") node.remove();
+    else node.setAttribute("aria-label", node.hasAttribute("checked") ? "Done" : "Open");
   }
 });
 
 /**
  * Show Markdown in a container, again and again while it grows. The text is cut into its top-level
- * blocks, and only those that changed are rendered anew: usually the last one.
+ * blocks; while it grows only its end is parsed again, and only blocks that changed are drawn.
  */
-export function renderMarkdown(container, text) {
-  const tokens = marked.lexer(text).filter((token) => token.type !== "space");
-  tokens.forEach((token, index) => {
-    let block = container.children[index];
-    if (block?.raw === token.raw) return;
-    if (!block) {
-      block = element("div", { class: "block" });
-      container.append(block);
+export function renderMarkdown(container, text, growing) {
+  const blocks = container.children;
+  // What stands before the last two blocks cannot change any more; at the end all is parsed once.
+  let kept = 0;
+  let start = 0;
+  if (growing && text.startsWith(container.markdown ?? "\0")) {
+    kept = Math.max(blocks.length - 2, 0);
+    start = kept ? blocks[kept].start : 0;
+  }
+  container.markdown = text;
+  let index = kept;
+  for (const token of marked.lexer(text.slice(start))) {
+    if (token.type !== "space") {
+      drawBlock(container, index, token, start);
+      index += 1;
     }
-    block.raw = token.raw;
-    block.replaceChildren(DOMPurify.sanitize(marked.parser([token]), ALLOWED));
-    block.querySelectorAll("pre").forEach(frameCode);
-  });
-  while (container.children.length > tokens.length) container.lastChild.remove();
+    start += token.raw.length;
+  }
+  while (blocks.length > index) container.lastChild.remove();
+}
+
+function drawBlock(container, index, token, start) {
+  let block = container.children[index];
+  if (!block) {
+    block = element("div", { class: "block" });
+    container.append(block);
+  }
+  block.start = start;
+  if (block.raw === token.raw) return;
+  block.raw = token.raw;
+  block.replaceChildren(DOMPurify.sanitize(marked.parser([token]), ALLOWED));
+  block.querySelectorAll("pre").forEach(frameCode);
+  block.querySelectorAll("table").forEach(frameTable);
+  drawMaths(block);
 }
 
 function frameCode(pre) {
@@ -73,10 +99,23 @@ function frameCode(pre) {
   pre.replaceWith(frame);
   pre.setAttribute("tabindex", "0");
   const language = pre.firstElementChild.className.replace("language-", "");
-  const head = element("div", { class: "code-head" });
-  head.append(
-    element("span", {}, language),
-    copyButton(() => pre.textContent),
+  pre.setAttribute("role", "region");
+  pre.setAttribute("aria-label", `Code, ${language}`);
+  frame.append(
+    element(
+      "div",
+      { class: "code-head" },
+      element("span", { class: "code-language" }, language),
+      copyButton(() => pre.textContent, "Copy", "Copy code"),
+    ),
+    pre,
   );
-  frame.append(head, pre);
+}
+
+function frameTable(table) {
+  const frame = element("div", {
+    class: "table-frame", tabindex: "0", role: "region", "aria-label": "Table",
+  });
+  table.replaceWith(frame);
+  frame.append(table);
 }

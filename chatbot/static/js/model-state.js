@@ -1,10 +1,18 @@
-// The model's state: the dot beside its name, and the banner while it is not ready.
+// The model's state: the dot beside its name, and the banner while it cannot answer.
 
+import { announce } from "./announcer.js";
 import { ApiError, getState } from "./api.js";
 import { element } from "./elements.js";
 
 const WHEN_READY = 15_000;
 const WHEN_NOT = 2_000;
+const SINCE = "model-away-since";
+
+const TITLES = {
+  application_unreachable: "The chat application is away",
+  model_not_found: "Another model is served",
+  model_key_refused: "The model server refuses the key",
+};
 
 export class ModelState {
   constructor() {
@@ -12,9 +20,10 @@ export class ModelState {
     this.name = document.getElementById("model-name");
     this.state = document.getElementById("model-state");
     this.banner = document.getElementById("banner");
+    this.title = document.getElementById("banner-title");
     this.text = document.getElementById("banner-text");
     this.elapsed = document.getElementById("banner-elapsed");
-    this.since = null;
+    this.since = Number(sessionStorage.getItem(SINCE)) || null;
     this.timer = null;
     this.showName(this.name.textContent);
     setInterval(() => this.tick(), 1000);
@@ -36,11 +45,13 @@ export class ModelState {
       error = failure.detail;
     }
     this.show(error);
+    clearTimeout(this.timer);
     const again = () => (document.hidden ? null : this.check());
     this.timer = setTimeout(again, error ? WHEN_NOT : WHEN_READY);
   }
 
   showName(model) {
+    if (this.name.title === model) return;
     const cut = model.lastIndexOf("/") + 1;
     this.name.title = model;
     this.name.replaceChildren(
@@ -52,15 +63,21 @@ export class ModelState {
   show(error) {
     this.badge.dataset.state = error ? "not-ready" : "ready";
     this.state.textContent = error ? "not ready" : "ready";
-    this.banner.hidden = !error;
     if (!error) {
+      if (!this.banner.hidden) announce("The model is ready again.");
+      this.banner.hidden = true;
       this.since = null;
+      sessionStorage.removeItem(SINCE);
       return;
     }
     this.since ??= Date.now();
+    sessionStorage.setItem(SINCE, this.since);
+    const title = TITLES[error.code] ?? "The model is starting or restarting";
     const text = `${error.message} ${error.next_step ?? ""}`;
     // Setting the same text again would make screen readers repeat it.
+    if (this.title.textContent !== title) this.title.textContent = title;
     if (this.text.textContent !== text) this.text.textContent = text;
+    this.banner.hidden = false;
     this.tick();
   }
 
@@ -69,6 +86,6 @@ export class ModelState {
     const seconds = Math.round((Date.now() - this.since) / 1000);
     const minutes = Math.floor(seconds / 60);
     const time = minutes ? `${minutes} min ${seconds % 60} s` : `${seconds} s`;
-    this.elapsed.textContent = seconds ? ` · waiting for ${time}` : "";
+    this.elapsed.textContent = `waiting for ${time}`;
   }
 }

@@ -1,35 +1,67 @@
-// The list of conversations: open, rename, delete.
+// The list of conversations, a part at a time.
 
-import { ApiError, deleteConversation, listConversations, renameConversation } from "./api.js";
-import { element, icon } from "./elements.js";
+import { ApiError, changeConversation, deleteConversation, listConversations } from "./api.js";
+import { confirmDeletion } from "./confirm.js";
+import { element, iconButton } from "./elements.js";
 
+const PART = 50;
 const DAY = 86_400_000;
+const NEW = "New conversation";
+const NOTHING = "Your conversations will be listed here. They stay on this server.";
 
 export class Sidebar {
-  /** `onOpen(id)` and `onDeleted(id)` are called when the reader does that. */
+  /** `onOpen(id)`, `onDeleted(id)` and `onRenamed(conversation)`: the reader did that. */
   constructor({ onOpen, onDeleted, onRenamed }) {
-    this.onOpen = onOpen;
-    this.onDeleted = onDeleted;
-    this.onRenamed = onRenamed;
+    Object.assign(this, { onOpen, onDeleted, onRenamed });
     this.list = document.getElementById("conversations");
     this.note = document.getElementById("list-note");
-    this.dialog = document.getElementById("delete-dialog");
+    this.more = document.getElementById("more-conversations");
     this.conversations = [];
+    this.next = null;
     this.current = null;
     this.writing = new Set();
     this.renaming = null;
-    this.wireDrawer();
+    this.more.addEventListener("click", () => this.loadMore());
+    // The next part comes when its button comes into view.
+    new IntersectionObserver(
+      (entries) => entries.some((entry) => entry.isIntersecting) && this.loadMore(),
+      { root: this.list.parentElement, rootMargin: "200px" },
+    ).observe(this.more);
   }
 
   async load() {
     try {
-      this.conversations = await listConversations();
+      const { conversations, next } = await listConversations(null, PART);
+      this.conversations = conversations;
+      this.next = next;
       this.draw();
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       this.list.replaceChildren();
       this.say(`${error.detail.message} ${error.detail.next_step}`);
     }
+  }
+
+  async loadMore() {
+    const from = this.next;
+    if (from === null || this.loading) return;
+    this.loading = true;
+    try {
+      const { conversations, next } = await listConversations(from, PART);
+      const known = new Set(this.conversations.map(({ id }) => id));
+      this.conversations.push(...conversations.filter(({ id }) => !known.has(id)));
+      this.next = next;
+      this.draw();
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      this.say(error.detail.message);
+    } finally {
+      this.loading = false;
+    }
+  }
+
+  get(id) {
+    return this.conversations.find((conversation) => conversation.id === id);
   }
 
   /** Put a new or changed conversation where it belongs: at the top. */
@@ -48,13 +80,10 @@ export class Sidebar {
 
   /** Show with a dot that a conversation's answer is being written. */
   mark(id, writing) {
+    if (writing === this.writing.has(id)) return;
     if (writing) this.writing.add(id);
     else this.writing.delete(id);
     this.draw();
-  }
-
-  title(id) {
-    return this.conversations.find((conversation) => conversation.id === id)?.title;
   }
 
   say(text) {
@@ -64,6 +93,9 @@ export class Sidebar {
 
   draw() {
     if (this.renaming) return;
+    const focused = this.list.contains(document.activeElement)
+      ? document.activeElement.dataset.focus
+      : null;
     const items = [];
     let heading = null;
     for (const conversation of this.conversations) {
@@ -73,40 +105,41 @@ export class Sidebar {
       items.push(this.item(conversation));
     }
     this.list.replaceChildren(...items);
-    this.say(items.length ? "" : "Your conversations will be listed here. They stay on this server.");
+    this.more.hidden = this.next === null;
+    this.say(items.length ? "" : NOTHING);
+    if (focused) this.list.querySelector(`[data-focus="${focused}"]`)?.focus();
   }
 
   item(conversation) {
     const { id } = conversation;
-    const title = conversation.title || "New conversation";
+    const title = conversation.title || NEW;
     const link = element(
       "a",
       {
         class: "conversation-link",
         href: `/c/${id}`,
         title,
+        "data-focus": `open-${id}`,
         "aria-current": id === this.current ? "page" : undefined,
         onclick: (event) => {
           if (event.metaKey || event.ctrlKey || event.shiftKey) return;
           event.preventDefault();
-          this.close();
           this.onOpen(id);
         },
       },
       title,
     );
-    const tool = (name, label, testid, onclick) =>
-      element(
-        "button",
-        { type: "button", class: "icon-button", "aria-label": `${label}: ${title}`, title: label, "data-testid": testid, onclick },
-        icon(name, "icon-small"),
-      );
     const item = element("li", {
       class: `conversation${id === this.current ? " current" : ""}`,
       "data-testid": "conversation-item",
     });
+    const dot = element("span", { class: "writing-dot", role: "img", "aria-label": "Being answered" });
+    const tool = (name, label, testid, onclick) =>
+      iconButton(name, `${label}: ${title}`, {
+        title: label, "data-testid": testid, "data-focus": `${testid}-${id}`, onclick,
+      });
     item.append(
-      ...(this.writing.has(id) ? [element("span", { class: "writing-dot", role: "img", "aria-label": "Being answered" })] : []),
+      ...(this.writing.has(id) ? [dot] : []),
       link,
       element(
         "div",
@@ -120,7 +153,7 @@ export class Sidebar {
 
   rename(item, conversation) {
     const input = element("input", {
-      class: "rename",
+      class: "input rename",
       "aria-label": "New title",
       "data-testid": "rename-input",
       maxlength: 200,
@@ -129,74 +162,49 @@ export class Sidebar {
     this.renaming = conversation.id;
     item.replaceChildren(input);
     input.select();
-    const finish = async (keep) => {
+    const finish = async (keep, focus) => {
       if (this.renaming !== conversation.id) return;
       this.renaming = null;
       const title = input.value.trim();
+      let failure = "";
       if (keep && title && title !== conversation.title) {
         try {
-          Object.assign(conversation, await renameConversation(conversation.id, title));
+          Object.assign(conversation, await changeConversation(conversation.id, { title }));
           this.onRenamed(conversation);
         } catch (error) {
           if (!(error instanceof ApiError)) throw error;
-          this.draw();
-          this.say(error.detail.message);
-          return;
+          failure = error.detail.message;
         }
       }
       this.draw();
+      if (failure) this.say(failure);
+      if (focus) this.list.querySelector(`[data-focus="rename-conversation-${conversation.id}"]`)?.focus();
     };
     input.addEventListener("keydown", (event) => {
-      if (event.key === "Enter" && !event.isComposing) finish(true);
-      if (event.key === "Escape") finish(false);
+      if (event.key === "Enter" && !event.isComposing) finish(true, true);
+      if (event.key !== "Escape") return;
+      event.preventDefault();
+      finish(false, true);
     });
-    input.addEventListener("blur", () => finish(true));
+    input.addEventListener("blur", () => finish(true, false));
   }
 
-  remove(conversation) {
-    document.getElementById("delete-name").textContent = conversation.title || "New conversation";
-    this.dialog.returnValue = "";
-    this.dialog.addEventListener(
-      "close",
-      async () => {
-        if (this.dialog.returnValue !== "delete") return;
-        try {
-          await deleteConversation(conversation.id);
-        } catch (error) {
-          if (!(error instanceof ApiError)) throw error;
-          if (error.status !== 404) return this.say(error.detail.message);
-        }
-        this.conversations = this.conversations.filter((other) => other.id !== conversation.id);
-        this.draw();
-        this.onDeleted(conversation.id);
-      },
-      { once: true },
-    );
-    this.dialog.showModal();
-  }
-
-  wireDrawer() {
-    const open = document.getElementById("open-sidebar");
-    const side = document.getElementById("sidebar");
-    const scrim = document.getElementById("scrim");
-    const show = (visible) => {
-      side.classList.toggle("open", visible);
-      scrim.hidden = !visible;
-      open.setAttribute("aria-expanded", String(visible));
-    };
-    this.close = () => show(false);
-    open.addEventListener("click", () => {
-      show(true);
-      document.getElementById("close-sidebar").focus();
+  async remove(conversation) {
+    const sure = await confirmDeletion({
+      title: "Delete this conversation?",
+      text: `“${conversation.title || NEW}” and all its messages will be gone. This cannot be undone.`,
+      action: "Delete",
     });
-    document.getElementById("close-sidebar").addEventListener("click", () => {
-      show(false);
-      open.focus();
-    });
-    scrim.addEventListener("click", this.close);
-    side.addEventListener("keydown", (event) => {
-      if (event.key === "Escape" && !this.renaming) this.close();
-    });
+    if (!sure) return;
+    try {
+      await deleteConversation(conversation.id);
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      if (error.status !== 404) return this.say(error.detail.message);
+    }
+    this.conversations = this.conversations.filter((other) => other.id !== conversation.id);
+    this.draw();
+    this.onDeleted(conversation.id);
   }
 }
 

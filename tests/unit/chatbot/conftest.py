@@ -9,6 +9,7 @@ from chatbot.app import create_app
 from chatbot.data import migrate
 from chatbot.services import Services
 from chatbot.settings import Settings
+from tests.chat_accounts import Guarded
 from tests.chat_application import Chat, ChatApplication, environment, write_files
 from tests.chat_database import drop_database
 from tests.scripted_vllm import ScriptedVllm
@@ -63,3 +64,9 @@ def application_process(
 def application(application_process: ChatApplication, vllm: ScriptedVllm) -> ChatApplication:
     """The real application under gunicorn, with four places for concurrent answers."""
     return application_process
+
+
+@pytest.fixture
+def guarded(chat_with: Callable[..., Chat], vllm: ScriptedVllm) -> Guarded:
+    """An application whose people log in with passwords."""
+    return Guarded(chat_with(vllm.base_url, ARCHI_AUTH="local"))

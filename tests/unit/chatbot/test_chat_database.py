@@ -19,7 +19,7 @@ from chatbot.failures import Failure
 from tests.chat_application import ROOT
 from tests.chat_database import database_password, database_url, drop_database
 
-HEAD = "0004"
+HEAD = "0005"
 
 
 @pytest.fixture

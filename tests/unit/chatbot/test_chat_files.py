@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from chatbot.deployment_files import DeploymentFiles
-from chatbot.settings import SettingsError
+from chatbot.environment import SettingsError
 from tests.chat_application import write_files, write_pipelines
 from tests.scripted_vllm import MODEL
 

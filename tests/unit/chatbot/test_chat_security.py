@@ -19,7 +19,7 @@ def test_every_response_carries_the_security_headers(chat: Chat, path: str) -> N
     assert "frame-ancestors 'none'" in policy
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["X-Frame-Options"] == "DENY"
-    assert headers["Referrer-Policy"] == "no-referrer"
+    assert headers["Referrer-Policy"] == "same-origin"
 
 
 def test_the_page_has_nothing_inline_and_nothing_from_elsewhere(chat: Chat) -> None:

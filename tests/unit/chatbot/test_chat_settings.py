@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from chatbot.settings import Settings, SettingsError
+from chatbot.environment import SettingsError
+from chatbot.settings import Settings
 from tests.chat_application import environment, write_files
 
 

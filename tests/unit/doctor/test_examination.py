@@ -70,6 +70,13 @@ def test_what_is_another_machines_is_not_this_ones_fault(
     for check in ("driver", "toolkit", "gpus", "shared-memory", "hub", "model"):
         assert found[check].state == "skipped", check
         assert "tcp://127.0.0.2:9" in found[check].found
+    assert "--gpu-container" in found["gpus"].found
+
+
+def test_a_container_can_only_look_at_gpus_where_the_engine_answers(root: Path) -> None:
+    found = by_check(examine("gpu", root=root, gpu_container=True))
+    assert found["gpus"].state == "skipped"
+    assert "Without the Docker Engine" in found["gpus"].found
 
 
 def test_the_findings_come_in_the_tables_order_and_each_check_has_one(root: Path) -> None:
@@ -107,7 +114,7 @@ def test_a_check_that_fails_or_hangs_is_said_and_the_others_go_on(
 
     three = (Check("broken", "GPU", broken), Check("hanging", "GPU", hanging))
     monkeypatch.setattr(table, "CHECKS", (*three, Check("fine", "GPU", fine)))
-    monkeypatch.setattr("archi.doctor.examination.CHECK_SECONDS", 0.2)
+    monkeypatch.setattr("archi.doctor.checks.CHECK_SECONDS", 0.2)
     found = by_check(examine(None, root=root))
     ended.set()
     assert "RuntimeError: the roof fell in" in found["broken"].found
@@ -181,7 +188,7 @@ def test_an_unknown_deployment_has_an_exit_code_of_its_own(root: Path) -> None:
 
 def test_all_is_well_where_it_is(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = [Finding("disk", "ok", "Room enough."), Finding("clock", "note", "It is late.")]
-    monkeypatch.setattr("archi.doctor.examine", lambda name, token: iter(found))
+    monkeypatch.setattr("archi.doctor.examine", lambda name, **_asked: iter(found))
     result = run()
     assert result.exit_code == 0
     assert result.stdout.rstrip().endswith("All is well.")

@@ -67,7 +67,6 @@ def test_what_the_settings_say_of_access_is_in_the_environment() -> None:
         "ARCHI_TRUSTED_PROXIES": "2",
         "ARCHI_WORKERS": "3",
         "ARCHI_LEAVE_GRACE": "60",
-        "ARCHI_DRAIN_TIMEOUT": "25",
         "ARCHI_MAX_UPLOAD": str(50 * 2**20),
         "ARCHI_METRICS": "token",
         "ARCHI_DOCUMENTS": "/documents",

@@ -1,0 +1,1 @@
+"""Taking conversations out of the application, and into it."""

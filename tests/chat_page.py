@@ -1,0 +1,34 @@
+"""What the tests of the page do with it again and again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from playwright.sync_api import Locator, Page, expect
+
+OpenPage = Callable[..., Page]
+
+DESKTOP = {"width": 1280, "height": 800}
+PHONE = {"width": 390, "height": 844}
+
+
+def ask(page: Page, question: str) -> Locator:
+    """Ask by the keyboard; returns the answer that it opens."""
+    answers = page.get_by_test_id("message-assistant")
+    before = answers.count()
+    page.get_by_test_id("composer").fill(question)
+    page.get_by_test_id("composer").press("Enter")
+    expect(answers).to_have_count(before + 1)
+    return answers.last
+
+
+def answered(page: Page, question: str) -> Locator:
+    """Ask, and wait until the answer has ended; returns it."""
+    answer = ask(page, question)
+    expect(answer).not_to_have_attribute("data-status", "streaming")
+    return answer
+
+
+def text_of(answer: Locator) -> Locator:
+    """The answer's text, without what stands around it."""
+    return answer.get_by_test_id("answer-text")

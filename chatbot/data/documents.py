@@ -205,7 +205,7 @@ def search(session: Session, owner: UUID, query: str, limit: int = 5) -> list[Fo
         wanted = func.document_query(" ".join(words))
         document = func.document_words(DocumentChunk.text)
         rows = rows.where(document.op("@@")(wanted))
-        rows = rows.order_by(func.ts_rank_cd(document, wanted, 2 | 4).desc(), DocumentChunk.id)
+        rows = rows.order_by(func.ts_rank(document, wanted, 1).desc(), DocumentChunk.id)
     else:
         wanted_words = " OR ".join(f'"{word}"' for word in words)
         rows = (

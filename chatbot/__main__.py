@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -23,13 +24,13 @@ from chatbot.settings import Settings
 _PRIVATE = {"LANGSMITH_TRACING": "false", "LANGCHAIN_TRACING_V2": "false"}
 
 
-def main() -> int:
+def main(arguments: Sequence[str]) -> int:
     """Start the application; returns an exit code only when it cannot be started.
 
     With arguments it runs a command about accounts or keys instead.
     """
-    if len(sys.argv) > 1:
-        return account_commands.main(sys.argv[1:])
+    if arguments:
+        return account_commands.main(arguments)
     os.environ.update(_PRIVATE)
     logs.configure()
     try:
@@ -77,4 +78,4 @@ def recover(database: Database) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -31,6 +31,16 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
+# What imports LangChain, which takes seconds.
+_LANGCHAIN = (
+    "chatbot.agent.chat_model",
+    "chatbot.agent.loop",
+    "chatbot.agent.tools.calculator",
+    "chatbot.agent.tools.clock",
+    "chatbot.agent.tools.document_search",
+    "langchain_mcp_adapters.tools",
+)
+
 
 class Responder(Protocol):
     """Something that answers. Closing the generator ends its requests to the model at once."""
@@ -60,11 +70,17 @@ class ChatResponder:
         self._endpoints = endpoints
         self._toolbox = toolbox
         self._database = database
+        self._imports: asyncio.Task[None] | None = None
 
     async def warm_up(self) -> None:
-        """Import LangChain now, so that the first answer need not wait for it."""
-        for module in ("chatbot.agent.chat_model", "chatbot.agent.loop"):
-            await asyncio.to_thread(import_module, module)
+        """Import LangChain, so that an answer need not wait for it.
+
+        Once, and in one thread: two threads that import it at the same time get modules that are
+        not whole yet.
+        """
+        if self._imports is None:
+            self._imports = asyncio.create_task(asyncio.to_thread(_import_langchain))
+        await asyncio.shield(self._imports)
 
     async def respond(self, request: AnswerRequest) -> AsyncGenerator[AgentEvent, None]:
         """Answer; a request that fails before its first token is tried again.
@@ -72,6 +88,7 @@ class ChatResponder:
         Raises:
             Failure: why there is no (whole) answer.
         """
+        await self.warm_up()
         agent = self._agents.get(request.agent)
         endpoint = await asyncio.to_thread(self._endpoints.of, request.model)
         tools = await self._toolbox.of(agent, request.user_id)
@@ -142,6 +159,11 @@ class ChatResponder:
                 status=503,
                 retry_after=5,
             ) from error
+
+
+def _import_langchain() -> None:
+    for module in _LANGCHAIN:
+        import_module(module)
 
 
 async def _limit(endpoint: Endpoint) -> int | None:

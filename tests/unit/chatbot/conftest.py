@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+# The application imports it in a thread, and the tests' own clients must not at the same time.
+import chatbot.agent.loop  # noqa: F401
 from chatbot.app import create_app
 from chatbot.data import migrate
 from chatbot.services import Services

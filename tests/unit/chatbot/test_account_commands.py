@@ -43,9 +43,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
 
     def command(*arguments: str, typed: str = "") -> Said:
         monkeypatch.setattr("sys.stdin", io.StringIO(typed))
-        monkeypatch.setattr("sys.argv", ["chatbot", *arguments])
         capsys.readouterr()
-        code = main()
+        code = main(arguments)
         said = capsys.readouterr()
         return Said(code, said.out, said.err)
 

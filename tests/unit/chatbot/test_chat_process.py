@@ -173,7 +173,7 @@ def test_it_refuses_to_start_without_its_session_key(
     (write_files(tmp_path / "files") / "secrets" / "session_key").unlink()
     for name, value in environment(tmp_path, "http://vllm-server:8000/v1").items():
         monkeypatch.setenv(name, value)
-    assert main() == 2
+    assert main([]) == 2
     said = capsys.readouterr().err
     assert said.startswith("chatbot: cannot start.")
     assert "session_key" in said

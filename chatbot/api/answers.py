@@ -169,7 +169,8 @@ def _begin(session: Session, parts: Services, owner: UUID, turn: Turn, *, contin
     parts.agents.get(row.agent)
     model = row.model or parts.files.model
     answer = Answer(model, row.agent, row if continued else None)
-    row.status, row.error, row.finish_reason = Status.STREAMING, None, None
+    if continued:
+        row.status, row.error, row.finish_reason = Status.STREAMING, None, None
     asked = AnswerRequest(
         user_id=owner,
         conversation_id=turn.conversation.id,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Self
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import TimeoutError as WaitedTooLong
 from sqlalchemy.orm import Session, sessionmaker
 
 from chatbot.deployment_files import DeploymentFiles
@@ -16,6 +18,8 @@ from chatbot.settings import Settings
 
 # Seconds that a request waits for a lock, a connection or the server before it gives up.
 WAIT = 2
+# Seconds that a thread waits for the other threads of its process to have written.
+_TURN = 5
 
 
 class Encoded(str):
@@ -32,6 +36,9 @@ class Database:
             url = url.set(password=password)
         self.engine = _engine(url)
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
+        # SQLite lets one write at a time, and has the others sleep and try again: with many
+        # threads somebody waits for ever. So this process' threads queue up here.
+        self._turn = threading.Lock() if url.get_backend_name() == "sqlite" else None
 
     @classmethod
     def of(cls, settings: Settings, files: DeploymentFiles) -> Self:
@@ -50,10 +57,26 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[Session]:
-        """Open a session that commits at its end, or rolls back when an exception leaves it."""
-        with self._sessions.begin() as session:
+        """Open a session that commits at its end, or rolls back when an exception leaves it.
+
+        Raises:
+            SQLAlchemyError: the database does not answer, or others write for too long.
+        """
+        with self._my_turn(), self._sessions.begin() as session:
             session.connection(execution_options={"archi_write": True})
             yield session
+
+    @contextmanager
+    def _my_turn(self) -> Iterator[None]:
+        if self._turn is None:
+            yield
+            return
+        if not self._turn.acquire(timeout=_TURN):
+            raise WaitedTooLong(f"others have been writing for {_TURN} seconds")
+        try:
+            yield
+        finally:
+            self._turn.release()
 
     def ping(self) -> None:
         """Ask the database for its schema's version.

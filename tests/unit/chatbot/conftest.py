@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 # The application imports it in a thread, and the tests' own clients must not at the same time.
 import chatbot.agent.loop  # noqa: F401
@@ -15,6 +16,13 @@ from tests.chat_accounts import Guarded
 from tests.chat_application import Chat, ChatApplication, environment, write_files
 from tests.chat_database import drop_database
 from tests.scripted_vllm import ScriptedVllm
+
+
+@pytest.fixture(autouse=True)
+def _logs() -> Iterator[None]:
+    """A command that ran in this process logged to an output that ended with its test."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

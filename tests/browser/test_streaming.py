@@ -174,8 +174,8 @@ def test_an_answer_that_is_not_saved_says_so_until_it_is(open_page: OpenPage) ->
 
 def test_the_page_stays_at_the_end_unless_one_scrolls_up(page: Page, vllm: ScriptedVllm) -> None:
     vllm.script = Script(tokens=["A line.\n\n"], repeat=60)
-    answered(page, "Write a lot")
-    expect(page.get_by_text("A line.").last).to_be_in_viewport()
+    answer = answered(page, "Write a lot")
+    expect(answer.get_by_text("A line.").last).to_be_in_viewport()
     page.mouse.move(640, 300)
     page.mouse.wheel(0, -600)
     to_end = page.get_by_role("button", name="Scroll to the newest message")

@@ -68,7 +68,7 @@ def test_where_a_source_is(page: Page) -> None:
 def test_how_to_delete_everything(page: Page) -> None:
     ask(page, "Forget me")
     expect(page.get_by_role("link", name="Forget me")).to_be_visible()
-    page.get_by_role("button", name="Settings").first.click()
+    page.get_by_role("button", name="Settings", exact=True).click()
     page.get_by_role("button", name="Delete all conversations").click()
     page.get_by_role("button", name="Delete everything").click()
     expect(page.get_by_role("link", name="Forget me")).to_have_count(0)

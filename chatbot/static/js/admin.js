@@ -18,7 +18,7 @@ async function showState() {
   const { model } = state;
   const facts = [
     ["Model", model.model],
-    ["It", model.ready ? "answers" : (model.error?.message ?? "does not answer")],
+    ["State", model.ready ? "answers" : (model.error?.message ?? "does not answer")],
     ["Context", model.max_model_len ? `${model.max_model_len.toLocaleString()} tokens` : "unknown"],
     ["Answers now", `${state.answers} of ${state.max_answers}`],
     ["Workers", state.workers],

@@ -2,8 +2,8 @@
 
 import { element, svg } from "./elements.js";
 
-const WIDTH = 600;
-const HEIGHT = 150;
+const WIDTH = 300;
+const HEIGHT = 110;
 const FOOT = 20;
 
 /**

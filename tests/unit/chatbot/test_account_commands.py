@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import structlog
 
 from chatbot import account_commands
 from chatbot.__main__ import main
@@ -31,7 +32,9 @@ Run = Callable[..., Said]
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+def run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Run]:
     write_files(tmp_path / "files")
     for name, value in environment(tmp_path, "http://vllm-server:8000/v1").items():
         monkeypatch.setenv(name, value)
@@ -48,7 +51,10 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
         said = capsys.readouterr()
         return Said(code, said.out, said.err)
 
+    logs = structlog.get_config()
     yield command
+    # A command logs to its own standard error, which is closed when the test is over.
+    structlog.configure(**logs)
     drop_database(tmp_path)
 
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import structlog
 
 from chatbot import account_commands
 from chatbot.__main__ import main
@@ -51,10 +50,7 @@ def run(
         said = capsys.readouterr()
         return Said(code, said.out, said.err)
 
-    logs = structlog.get_config()
     yield command
-    # A command logs to its own standard error, which is closed when the test is over.
-    structlog.configure(**logs)
     drop_database(tmp_path)
 
 

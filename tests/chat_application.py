@@ -74,12 +74,16 @@ def until(condition: Callable[[], object], seconds: float = 10) -> None:
 
 
 class ChatApplication:
-    """``python -m chatbot`` as a process of its own. Use it as a context manager."""
+    """``python -m chatbot`` as a process of its own. Use it as a context manager.
 
-    def __init__(self, folder: Path, base_url: str, **more: str) -> None:
+    ``ca`` is the file of the authority that its certificate is of, where it has one.
+    """
+
+    def __init__(self, folder: Path, base_url: str, *, ca: Path | None = None, **more: str) -> None:
         self.folder = folder
         self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"{'https' if ca else 'http'}://127.0.0.1:{self.port}"
+        self._verify = str(ca) if ca else True
         self.log = folder / "chat.log"
         write_files(folder / "files")
         self._environment = environment(folder, base_url, self.port, **more)
@@ -123,7 +127,7 @@ class ChatApplication:
 
     def _alive(self) -> bool:
         try:
-            return requests.get(f"{self.url}/healthz", timeout=1).status_code == 200
+            return requests.get(f"{self.url}/healthz", timeout=1, verify=self._verify).ok
         except requests.RequestException:
             return False
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import select
 import socket
 from typing import Any
 
@@ -13,15 +14,14 @@ _UNACKNOWLEDGED_MS = 30_000
 class ClientConnection:
     """The client's side of the request in a WSGI environment.
 
-    gunicorn hands the socket over as ``gunicorn.socket``. Under another server, and under TLS
-    (where the socket's bytes are not the request's), only a failed write tells ``gone``;
-    ``socket`` is also that under TLS, to be polled for the end of the client's side.
+    gunicorn hands ``socket`` over as ``gunicorn.socket``; under another server there is none, and
+    only a failed write tells. Its end is asked for by ``POLLRDHUP``, because under TLS the
+    socket's bytes are not the request's.
     """
 
     def __init__(self, environ: dict[str, Any]) -> None:
         candidate = environ.get("gunicorn.socket")
         self.socket = candidate if isinstance(candidate, socket.socket) else None
-        self._socket = candidate if type(candidate) is socket.socket else None
         if self.socket is not None:
             with contextlib.suppress(OSError):
                 self.socket.setsockopt(
@@ -30,11 +30,11 @@ class ClientConnection:
 
     def gone(self) -> bool:
         """Whether the client has closed its side of the connection."""
-        if self._socket is None:
+        if self.socket is None:
             return False
+        poll = select.poll()
         try:
-            return self._socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
-        except (BlockingIOError, InterruptedError):
-            return False
-        except OSError:
+            poll.register(self.socket, select.POLLRDHUP)
+            return bool(poll.poll(0))
+        except (OSError, ValueError):
             return True

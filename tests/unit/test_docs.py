@@ -216,8 +216,19 @@ def test_every_word_that_looks_like_a_key_is_one() -> None:
             continue
         for token in inline(page):
             word = re.fullmatch(r"([a-z]+(?:_[a-z]+)+)(: .+)?", token.content)
-            if token.type == "code_inline" and word:
+            if token.type == "code_inline" and word and not word[1].startswith("test_"):
                 assert word[1] in keys, f"{page.name}: {word[1]}"
+
+
+def test_every_test_that_is_named_exists() -> None:
+    known: set[str] = set()
+    for path in (ROOT / "tests").rglob("test_*.py"):
+        named = re.findall(r"^(?:async )?def (test_\w+)", path.read_text(), re.MULTILINE)
+        known |= {path.name, *named, *(f"{path.name}::{name}" for name in named)}
+    for page in USERS_PAGES:
+        for token in inline(page):
+            if token.type == "code_inline" and token.content.startswith("test_"):
+                assert token.content in known, f"{page.name}: {token.content}"
 
 
 def _all_keys(model: type[BaseModel]) -> Iterator[str]:

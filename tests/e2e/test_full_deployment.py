@@ -77,13 +77,13 @@ def test_each_container_reads_its_own_secrets_and_no_other(full: Assistant) -> N
     everyone = ("vllm-server", "postgres", "chatbot")
     readers = {
         secret: {role for role in everyone if reads(role, secret)}
-        for secret in ("vllm_api_key", "postgres_password", "session_key", "env/SEARCH_TOKEN")
+        for secret in ("vllm_api_key", "postgres_password", "session_key", "SEARCH_TOKEN")
     }
     assert readers == {
         "vllm_api_key": {"vllm-server", "chatbot"},
         "postgres_password": {"postgres", "chatbot"},
         "session_key": {"chatbot"},
-        "env/SEARCH_TOKEN": {"chatbot"},
+        "SEARCH_TOKEN": {"chatbot"},
     }
 
 

@@ -41,7 +41,7 @@ def ask(page: Page, question: str) -> Locator:
 
 def test_a_question_gets_an_answer_token_by_token(page: Page) -> None:
     page.evaluate(RECORD_GROWTH)
-    answer = ask(page, "What is the capital of France? Answer in one sentence.")
+    answer = ask(page, "Tell me a story about a lighthouse in three sentences.")
     expect(answer).to_have_attribute("data-status", "complete", timeout=ANSWER_MS)
     lengths = page.evaluate("window.lengths")
     assert len(lengths) >= 3, lengths

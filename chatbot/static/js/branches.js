@@ -46,7 +46,9 @@ export class Branches {
 
   /** The ids of a message and of those that stand beside it, and its place among them. */
   siblings(id) {
-    const ids = this.children.get(this.byId.get(id).parent_id);
+    const message = this.byId.get(id);
+    // Another conversation is shown by now.
+    const ids = message ? this.children.get(message.parent_id) : [id];
     return { ids, at: ids.indexOf(id) };
   }
 }

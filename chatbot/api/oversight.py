@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
@@ -14,6 +13,7 @@ from chatbot.api.description import blueprint, errors, shown
 from chatbot.api.schemas import ModelState, Query, Shown
 from chatbot.data import accounts, audit, usage
 from chatbot.data.audit import Action
+from chatbot.data.usage import DayOfUse, FailedAnswer
 from chatbot.health import model_state
 from chatbot.services import services
 
@@ -29,37 +29,14 @@ class Days(Query):
     days: int = Field(default=30, ge=1, le=MAX_DAYS)
 
 
-class ShownDay(BaseModel):
-    """One account's day: answers, how many failed or were cut off, and their tokens."""
-
-    user_id: UUID
-    name: str
-    day: date
-    answers: int
-    errors: int
-    interrupted: int
-    prompt_tokens: int
-    completion_tokens: int
-
-
-class ShownFailedAnswer(BaseModel):
-    """An answer that failed."""
-
-    at: datetime
-    name: str
-    model: str | None
-    code: str
-    message: str
-
-
 class Usage(BaseModel):
     """Usage by account and day, the newest first, and the newest answers that failed.
 
     What people have deleted is not counted, nor is what went through `/v1`: see `/metrics`.
     """
 
-    days: list[ShownDay]
-    failed: list[ShownFailedAnswer]
+    days: list[DayOfUse]
+    failed: list[FailedAnswer]
 
 
 class AdminState(BaseModel):
@@ -110,12 +87,7 @@ def show_usage(query: Days) -> dict[str, Any]:
     with services().database.read() as session:
         days = usage.by_day(session, query.days)
         failed = usage.failed(session, query.days, _FAILED)
-    return shown(
-        Usage(
-            days=[ShownDay(**asdict(one)) for one in days],
-            failed=[ShownFailedAnswer(**asdict(one)) for one in failed],
-        )
-    )
+    return shown(Usage(days=days, failed=failed))
 
 
 @api.get("/admin/state", responses={"200": AdminState, **errors(403)})

@@ -61,6 +61,14 @@ class Stream:
                 fields = {}
 
 
+def held(stream: Stream) -> tuple[str, str]:
+    """Read a held answer up to its first token; returns its conversation's and its message's id."""
+    start = stream.next()
+    assert start.name == "start"
+    assert stream.next().data == {"content": "Hello"}
+    return start.data["conversation"]["id"], start.data["answer"]["id"]
+
+
 class Application(Protocol):
     """A chat application that runs somewhere."""
 

@@ -47,7 +47,7 @@ class Deployment:
     def wait(self, wanted: int) -> None:
         """Wait until vLLM works on so many requests."""
         while self.running() != wanted:
-            time.sleep(_LOOK)
+            time.sleep(_LOOK)  # between two looks
 
     def _post(self, path: str, body: object, *, stream: bool = False) -> requests.Response:
         # A connection of its own each time: which worker it lands on is chance.

@@ -176,7 +176,7 @@ def _begin(session: Session, parts: Services, owner: UUID, turn: Turn, *, contin
         conversation_id=turn.conversation.id,
         message_id=row.id,
         model=model,
-        history=history_of(turn.path, turn.tool_calls, turn.attachments),
+        history=history_of(turn.path, turn.details),
         agent=row.agent,
         system_prompt=choices.system_prompt,
         sampling=choices.sampling,
@@ -185,11 +185,10 @@ def _begin(session: Session, parts: Services, owner: UUID, turn: Turn, *, contin
     run = Run(asked, answer)
     run_log.begin(session, run.id, message_id=row.id, user_id=owner, worker=parts.runs.worker)
     question = turn.path[-2 if continued else -1]
-    details = MessageDetails.of_messages(session, question, row)
     start = {
         "conversation": shown(ShownConversation.of(turn.conversation)),
-        "question": shown(ShownMessage.of(question, details)),
-        "answer": shown(ShownMessage.of(row, details)),
+        "question": shown(ShownMessage.of(question, turn.details)),
+        "answer": shown(ShownMessage.of(row, turn.details)),
     }
     run.tell("start", start)
     return run
@@ -215,7 +214,7 @@ def _stream(parts: Services, message_id: UUID, owner: UUID, reader: Reader, seat
 def _snapshot(parts: Services, message_id: UUID, owner: UUID) -> Iterator[bytes]:
     """Encode a message that has ended, where its events are not there to be read."""
     with parts.database.read() as session:
-        row = run_log.message_of(session, message_id, owner)
+        row = conversations.own_message(session, message_id, owner)
         message = ShownMessage.of(row, MessageDetails.of_messages(session, row))
     yield event_stream.event("snapshot", {"message": shown(message)})
     end = {**recovery.columns_of(row), "id": str(row.id), "saved": True}

@@ -15,8 +15,7 @@ from sqlalchemy import and_, delete, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from chatbot.data.database import Encoded
-from chatbot.data.tables import Conversation, Message, RunEvents, RunRow, ToolCall, now
-from chatbot.failures import Failure
+from chatbot.data.tables import Message, RunEvents, RunRow, ToolCall, now
 
 
 @dataclass(frozen=True)
@@ -169,32 +168,3 @@ def prune(session: Session, before: datetime) -> int:
         execution_options={"synchronize_session": False},
     )
     return len(gone.all())
-
-
-def message_of(session: Session, message_id: UUID, owner: UUID) -> Message:
-    """Return a message of one of an account's conversations.
-
-    Raises:
-        Failure: 404, there is none with that id, or it is another account's.
-    """
-    own = select(Message).join(Conversation, Conversation.id == Message.conversation_id)
-    row = session.scalars(
-        own.where(Message.id == message_id, Conversation.user_id == owner)
-    ).first()
-    if row is None:
-        raise Failure(
-            "message_not_found",
-            "There is no such message.",
-            "It may have been deleted in another tab: reload the page.",
-            status=404,
-        )
-    return row
-
-
-def tool_calls_of(session: Session, message_ids: Collection[UUID]) -> dict[UUID, list[ToolCall]]:
-    """Return the tool calls of messages, those of each in the order in which they were made."""
-    found: dict[UUID, list[ToolCall]] = {}
-    rows = select(ToolCall).where(ToolCall.message_id.in_(message_ids)).order_by(ToolCall.id)
-    for row in session.scalars(rows):
-        found.setdefault(row.message_id, []).append(row)
-    return found

@@ -5,15 +5,15 @@ Every function takes an open session and leaves the commit to its caller.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from chatbot.data import conversations, run_log
-from chatbot.data.tables import Attachment, Conversation, Message, Role, Status, ToolCall
+from chatbot.data import conversations
+from chatbot.data.message_details import MessageDetails
+from chatbot.data.tables import Conversation, Message, Role, Status
 from chatbot.failures import Failure
 
 
@@ -27,8 +27,7 @@ class Turn:
     conversation: Conversation
     path: list[Message]
     answer: Message
-    tool_calls: dict[UUID, list[ToolCall]]
-    attachments: dict[UUID, list[UUID]]
+    details: MessageDetails
 
 
 def ask(
@@ -76,7 +75,7 @@ def go_on(session: Session, message_id: UUID, owner: UUID) -> Turn:
         Failure: 404 for an unknown message or another account's, 409 while an answer of the
             conversation streams, 422 for a message that is no cut answer.
     """
-    answer = run_log.message_of(session, message_id, owner)
+    answer = conversations.own_message(session, message_id, owner)
     conversations.refuse_while_streaming(session, answer.conversation_id)
     if answer.role != Role.ASSISTANT or not answer.content or not _is_cut(answer):
         raise Failure(
@@ -94,20 +93,9 @@ def _is_cut(answer: Message) -> bool:
 
 
 def _turn(session: Session, owner: UUID, path: list[Message], answer: Message) -> Turn:
-    ids = [message.id for message in path]
     return Turn(
         conversations.get(session, answer.conversation_id, owner),
         path,
         answer,
-        run_log.tool_calls_of(session, ids),
-        _attachments_of(session, ids),
+        MessageDetails.of_messages(session, *path),
     )
-
-
-def _attachments_of(session: Session, message_ids: Collection[UUID]) -> dict[UUID, list[UUID]]:
-    found: dict[UUID, list[UUID]] = {}
-    rows = select(Attachment.message_id, Attachment.document_id)
-    rows = rows.where(Attachment.message_id.in_(message_ids)).order_by(Attachment.position)
-    for message_id, document_id in session.execute(rows):
-        found.setdefault(message_id, []).append(document_id)
-    return found

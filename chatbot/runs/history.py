@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from uuid import UUID
+from collections.abc import Sequence
 
 from chatbot.agent.request import PastMessage, PastToolCall
+from chatbot.data.message_details import MessageDetails
 from chatbot.data.tables import Message, Role, ToolCall
 
 
 def history_of(
     path: Sequence[Message],
-    calls: Mapping[UUID, Sequence[ToolCall]],
-    attachments: Mapping[UUID, Sequence[UUID]],
+    details: MessageDetails,
 ) -> tuple[PastMessage, ...]:
     """Return the messages that a model may see: questions with answers, the last message last.
 
@@ -21,8 +20,7 @@ def history_of(
 
     Args:
         path: the messages from the first one to the open question, or to the cut answer.
-        calls: the tool calls of each answer.
-        attachments: the documents of each question.
+        details: the tool calls of each answer, and the documents of each question.
     """
     past: list[PastMessage] = []
     for message, answer in zip(path, [*path[1:], None], strict=True):
@@ -32,8 +30,8 @@ def history_of(
                 PastMessage(
                     Role(message.role),
                     message.content,
-                    tuple(_past(call) for call in calls.get(message.id, ())),
-                    tuple(attachments.get(message.id, ())),
+                    tuple(_past(call) for call in details.tool_calls(message.id)),
+                    tuple(one.id for one in details.attachments(message.id)),
                 )
             )
     return tuple(past)

@@ -18,7 +18,7 @@ import structlog
 
 from chatbot import metrics, request_id
 from chatbot.agent.responder import Responder
-from chatbot.data import run_log
+from chatbot.data import conversations, run_log
 from chatbot.data.database import Database
 from chatbot.data.tables import Status
 from chatbot.failures import Failure
@@ -120,7 +120,7 @@ class Runs:
         if run is not None and run.request.user_id == owner:
             return run.log.read(run.log.position(event_id))
         with self._database.read() as session:
-            run_log.message_of(session, message_id, owner)
+            conversations.own_message(session, message_id, owner)
             row = run_log.newest(session, message_id)
             if row is None:
                 return None
@@ -147,7 +147,7 @@ class Runs:
             self._end(run)
             return under_way
         with self._database.write() as session:
-            run_log.message_of(session, message_id, owner)
+            conversations.own_message(session, message_id, owner)
             return run_log.request_stop(session, message_id)
 
     def end_conversation(self, conversation_id: UUID) -> None:

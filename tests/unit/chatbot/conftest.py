@@ -5,16 +5,18 @@ from pathlib import Path
 
 import pytest
 import structlog
+from sqlalchemy import make_url
 
 # The application imports it in a thread, and the tests' own clients must not at the same time.
 import chatbot.agent.loop  # noqa: F401
 from chatbot.app import create_app
 from chatbot.data import migrate
+from chatbot.data.database import Database
 from chatbot.services import Services
 from chatbot.settings import Settings
 from tests.chat_accounts import Guarded
 from tests.chat_application import Chat, ChatApplication, environment, write_files
-from tests.chat_database import drop_database
+from tests.chat_database import database_password, database_url, drop_database
 from tests.scripted_vllm import ScriptedVllm
 
 
@@ -35,6 +37,16 @@ def vllm_process() -> Iterator[ScriptedVllm]:
 def vllm(vllm_process: ScriptedVllm) -> ScriptedVllm:
     vllm_process.reset()
     return vllm_process
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    """A migrated database of the test's own."""
+    found = Database(make_url(database_url(tmp_path)), database_password())
+    migrate.upgrade(found)
+    yield found
+    found.close()
+    drop_database(tmp_path)
 
 
 @pytest.fixture

@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import func, make_url, select
+from sqlalchemy import func, select
 from uuid_utils.compat import uuid7
 
-from chatbot.data import migrate
 from chatbot.data.database import Database
 from chatbot.data.tables import EVERYONE, Conversation, Document, Message, Role, Status, User
 from chatbot.failures import Failure
 from chatbot.transfer import export, reading, storing
 from chatbot.transfer.archive import Archive, ArchivedConversation
 from tests.chat_application import Chat
-from tests.chat_database import database_password, database_url, drop_database
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=40)
 MOMENTS = st.datetimes(
@@ -107,15 +103,6 @@ def without_ids(archived: ArchivedConversation) -> dict[str, Any]:
         message["parent_id"] = places.get(message["parent_id"])
         del message["id"]
     return shown
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    found = Database(make_url(database_url(tmp_path)), database_password())
-    migrate.upgrade(found)
-    yield found
-    found.close()
-    drop_database(tmp_path)
 
 
 @settings(

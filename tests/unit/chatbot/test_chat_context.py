@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatbot.agent.context import MAX_ANSWER_TOKENS, Prompt, Turn, estimate, fit
+from chatbot.data.message_details import MessageDetails
 from chatbot.data.tables import Message, Role
 from chatbot.failures import Failure
 from chatbot.runs.history import history_of
@@ -80,7 +81,11 @@ def test_questions_without_an_answer_are_left_out() -> None:
         message(Role.ASSISTANT, "answer"),
         message(Role.USER, "three"),
     ]
-    assert [past.content for past in history_of(history, {}, {})] == ["two", "answer", "three"]
+    assert [past.content for past in history_of(history, MessageDetails())] == [
+        "two",
+        "answer",
+        "three",
+    ]
 
 
 def test_the_oldest_turns_are_dropped_when_the_model_is_full(

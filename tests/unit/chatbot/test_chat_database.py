@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,15 +19,6 @@ from tests.chat_application import ROOT
 from tests.chat_database import database_password, database_url, drop_database
 
 HEAD = "0005"
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    found = Database(make_url(database_url(tmp_path)), database_password())
-    migrate.upgrade(found)
-    yield found
-    found.close()
-    drop_database(tmp_path)
 
 
 def _in_tables(name: str | None, kind: str, _parents: object) -> bool:

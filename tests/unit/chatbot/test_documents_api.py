@@ -1,23 +1,22 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import make_url, select
+from sqlalchemy import select
 from werkzeug.test import TestResponse
 
 from chatbot.access.principal import Principal
-from chatbot.data import documents, migrate
+from chatbot.data import documents
 from chatbot.data.database import Database
 from chatbot.data.tables import EVERYONE, DocumentChunk, User, UserRole
 from chatbot.documents import pdf_pages, reading
 from chatbot.documents.mounted import MountedDocuments
 from tests.chat_application import Chat, until
-from tests.chat_database import database_password, database_url, drop_database
 from tests.scripted_vllm import MODEL, Script, ScriptedVllm
 
 PNG = (
@@ -66,15 +65,6 @@ def uploaded(chat: Chat, content: bytes, name: str) -> dict[str, Any]:
     assert answer.status_code == 201, answer.json
     found: dict[str, Any] = answer.json
     return found
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    found = Database(make_url(database_url(tmp_path)), database_password())
-    migrate.upgrade(found)
-    yield found
-    found.close()
-    drop_database(tmp_path)
 
 
 def test_a_text_is_kept_listed_downloaded_and_deleted(chat: Chat) -> None:

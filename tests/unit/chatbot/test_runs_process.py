@@ -18,7 +18,7 @@ from sqlalchemy import make_url, text
 
 from chatbot.data.database import Database
 from chatbot.data.tables import Message
-from tests.answer_stream import Caller, caller_elsewhere
+from tests.answer_stream import Caller, caller_elsewhere, held
 from tests.chat_application import ChatApplication, until
 from tests.chat_database import database_password, database_url
 from tests.scripted_vllm import Script, ScriptedVllm
@@ -63,8 +63,7 @@ def test_sigterm_lets_answers_end_and_takes_no_new_ones(
 ) -> None:
     vllm.script = Script(hold=True)
     with Caller(application).ask() as stream:
-        message = stream.next().data["answer"]["id"]
-        assert stream.next().data == {"content": "Hello"}
+        _, message = held(stream)
         kept = Caller(application)
         conversation = kept.conversation()
         os.kill(application.pid, signal.SIGTERM)
@@ -87,8 +86,7 @@ def test_sigterm_lets_an_answer_end_that_is_read_on_another_worker(
     vllm.script = Script(hold=True)
     caller = Caller(application)
     with caller.ask() as stream:
-        message = stream.next().data["answer"]["id"]
-        assert stream.next().data == {"content": "Hello"}
+        _, message = held(stream)
     with caller_elsewhere(application, caller.worker).follow(message) as other:
         assert [other.next().name for _ in range(2)] == ["start", "delta"]
         os.kill(application.pid, signal.SIGTERM)
@@ -104,8 +102,7 @@ def test_an_answer_that_outlasts_the_draining_is_saved_as_interrupted(
 ) -> None:
     vllm.script = Script(hold=True)
     with Caller(application).ask() as stream:
-        message = stream.next().data["answer"]["id"]
-        assert stream.next().data == {"content": "Hello"}
+        _, message = held(stream)
         os.kill(application.pid, signal.SIGTERM)
         end = list(stream)[-1].data
         assert (end["status"], end["saved"]) == ("interrupted", True)
@@ -124,8 +121,7 @@ def test_an_answer_goes_on_without_its_database_and_is_saved_when_that_is_back(
 ) -> None:
     vllm.script = Script(hold=True)
     with Caller(application).ask() as stream:
-        message = stream.next().data["answer"]["id"]
-        assert stream.next().data == {"content": "Hello"}
+        _, message = held(stream)
         with unwritable(application):
             vllm.release()
             end = next(event for event in stream if event.name == "end")

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import requests
 
-from tests.answer_stream import Caller, Event, Stream, caller_elsewhere
+from tests.answer_stream import Caller, Event, caller_elsewhere, held
 from tests.chat_application import ChatApplication, until
 from tests.scripted_vllm import Script, ScriptedVllm
 
@@ -36,14 +36,6 @@ def application(workers_process: ChatApplication, vllm: ScriptedVllm) -> Iterato
     yield workers_process
     vllm.release()
     assert vllm.wait(lambda server: server.running == 0)
-
-
-def held(stream: Stream) -> tuple[str, str]:
-    """Read a held answer up to its first token; returns its conversation's and its message's id."""
-    start = stream.next()
-    assert start.name == "start"
-    assert stream.next().data == {"content": "Hello"}
-    return start.data["conversation"]["id"], start.data["answer"]["id"]
 
 
 def said(events: list[Event]) -> str:

@@ -20,6 +20,7 @@ from archi.cli.exit_codes import ExitCode
 from archi.docker_engine import connect
 from archi.images import image
 from archi.names import Names
+from tests.chat_application import until
 
 NAMES = Names("archi-e2e-failed-starts")
 
@@ -101,7 +102,9 @@ def test_the_pinned_vllm_says_what_is_known(
 
 def test_each_service_is_told_by_itself(client: docker.DockerClient) -> None:
     """One that runs, one that was stopped, one that ended in a way that nobody knows."""
-    start(client, "vllm-server", "echo 'ValueError: the moon is full' >&2; exit 3").wait()
+    ended = start(client, "vllm-server", "echo 'ValueError: the moon is full' >&2; exit 3")
+    ended.wait()
+    until(ended.logs)  # Docker may write a log down after the container has ended
     start(client, "postgres", "sleep inf")
     start(client, "chatbot", "exec sleep inf").stop(timeout=2)
     vllm, postgres, chatbot = diagnosed()

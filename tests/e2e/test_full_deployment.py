@@ -13,6 +13,7 @@ from pathlib import Path
 import requests
 
 from archi.images import LABEL_IMAGE
+from tests.chat_application import until
 from tests.e2e.conftest import SECRETS, Assistant, remove_all
 
 NAME = "assistant"
@@ -48,8 +49,14 @@ def test_the_key_guards_vllm_and_everything_of_ours_has_it(full: Assistant) -> N
     )
     assert [model["id"] for model in right.json()["data"]] == [MODEL]
     server = full.container("vllm-server")
-    server.reload()
-    assert server.attrs["State"]["Health"]["Status"] == "healthy"
+
+    def health() -> str:
+        server.reload()
+        return str(server.attrs["State"]["Health"]["Status"])
+
+    # Docker asks for the first time some seconds after the deployment's own gate has.
+    until(lambda: health() != "starting", 120)
+    assert health() == "healthy"
     read = server.exec_run(["cat", "/run/archi/secrets/vllm_api_key"])
     assert read.output.decode() == SECRETS["vllm_api_key"]  # as docs/vllm.md says for curl
 

@@ -10,6 +10,8 @@ from langchain_openai import ChatOpenAI
 from openai import AsyncOpenAI, AsyncStream
 from pydantic import SecretStr
 
+from chatbot.agent.chunk_stream import CHUNKS, ChunkStream
+
 # The names of the reasoning field: vLLM's since 0.12, and the one before it.
 _REASONING_FIELDS = ("reasoning", "reasoning_content")
 
@@ -17,7 +19,8 @@ _REASONING_FIELDS = ("reasoning", "reasoning_content")
 class VllmChat(ChatOpenAI):
     """ChatOpenAI that keeps the reasoning which it would drop.
 
-    A chunk's reasoning lies in ``additional_kwargs["reasoning"]``.
+    A chunk's reasoning lies in ``additional_kwargs["reasoning"]``, and how many chunks of the model
+    server it is made of in ``additional_kwargs["chunks"]``.
     """
 
     def _convert_chunk_to_generation_chunk(
@@ -35,28 +38,30 @@ class VllmChat(ChatOpenAI):
             reasoning = next((delta[key] for key in _REASONING_FIELDS if delta.get(key)), None)
             if reasoning:
                 converted.message.additional_kwargs["reasoning"] = reasoning
+            if chunk.get(CHUNKS):
+                converted.message.additional_kwargs["chunks"] = chunk[CHUNKS]
         return converted
 
 
-class _PlainChunks:
-    """Streams chunks as the dictionaries that they are.
+class _Completions:
+    """Streams chunks as dictionaries, in place of openai's own client.
 
-    openai's own client makes a pydantic object of each chunk, and LangChain a dictionary of that
-    again: half of what a token costs.
+    That one makes a pydantic object of each chunk, and LangChain a dictionary of that again.
     """
 
     def __init__(self, client: AsyncOpenAI) -> None:
         self._client = client
 
-    async def create(self, **body: Any) -> AsyncStream[object]:  # noqa: ANN401 - OpenAI's request
+    async def create(self, **body: Any) -> ChunkStream:  # noqa: ANN401 - OpenAI's request
         extra = body.pop("extra_body", None) or {}
-        return await self._client.post(
+        opened = await self._client.post(
             "/chat/completions",
             body={**body, **extra},
             cast_to=object,
             stream=True,
             stream_cls=AsyncStream[object],
         )
+        return ChunkStream(opened.response)
 
 
 def chat_model(*, base_url: str, model: str, api_key: str, client: httpx2.AsyncClient) -> VllmChat:
@@ -73,5 +78,5 @@ def chat_model(*, base_url: str, model: str, api_key: str, client: httpx2.AsyncC
         # The model call has its own limits, which differ before and after the first token.
         stream_chunk_timeout=None,
     )
-    made.async_client = _PlainChunks(made.root_async_client)
+    made.async_client = _Completions(made.root_async_client)
     return made

@@ -19,6 +19,10 @@ MAX_ANSWER_TOKENS = 2048
 _ANSWER_SHARE = 4
 # Tokens of an image, about: 0.32's Qwen-VL models take up to 16,384, most others a thousand.
 _IMAGE_TOKENS = 1024
+# Tokens that a chat template writes around each message, and before all: those of 0.32's examples
+# stay below 10 and 400.
+_TEMPLATE_TURN = 32
+_TEMPLATE = 1024
 # Characters that are left of each tool's result, tried one after the other.
 _RESULT_CHARS = (12_000, 6_000, 3_000, 1_500, 700, 300)
 
@@ -32,7 +36,8 @@ class Prompt:
     """What is sent. Lengths are in tokens.
 
     ``max_tokens`` is the longest answer (None: the server's own limit), ``tokens`` the prompt's
-    length and ``limit`` the model's context (None: unknown); ``dropped`` messages were left out.
+    length (None: not counted) and ``limit`` the model's context (None: unknown); ``dropped``
+    messages were left out.
     """
 
     messages: list[Turn]
@@ -45,6 +50,16 @@ class Prompt:
 def estimate(messages: Sequence[Turn]) -> int:
     """Estimate a prompt's tokens, rather too many: a third of its bytes and 8 for each message."""
     return sum(_bytes(turn) // 3 + 8 for turn in messages) + images(messages)
+
+
+def at_most(messages: Sequence[Turn], tools: Sequence[dict[str, Any]] = ()) -> int:
+    """Return a number of tokens that a prompt of texts surely does not reach.
+
+    A token is a byte or more of text. Twice as many bytes, because a tokenizer may write a
+    character in a longer way (Unicode's NFKC) first, and some room for what the template adds.
+    """
+    written = sum(_bytes(turn) for turn in messages) + len(str(tools).encode())
+    return 2 * written + _TEMPLATE_TURN * len(messages) + _TEMPLATE
 
 
 def images(messages: Sequence[Turn]) -> int:
@@ -84,15 +99,19 @@ async def fit(
     count: Count,
     *,
     system: str = PLAIN_PROMPT,
+    tools: Sequence[dict[str, Any]] = (),
     most: int | None = None,
 ) -> Prompt:
     """Drop the oldest turns, then cut results of tools, until the prompt and an answer fit.
+
+    A prompt so short that it fits in any case is not counted: nobody need wait for that.
 
     Args:
         turns: the conversation without the system prompt, from the first question on.
         limit: the model's context in tokens; None where it is unknown, then nothing is dropped.
         count: counts a prompt's tokens; returns None where it cannot.
         system: the system prompt.
+        tools: the descriptions of tools that go into the prompt.
         most: the longest answer that is wanted, in tokens; None: ``MAX_ANSWER_TOKENS``.
 
     Raises:
@@ -111,6 +130,8 @@ async def fit(
     # A conversation may begin only with a question: many templates refuse anything else.
     starts = [index for index, turn in enumerate(turns) if turn["role"] == "user"]
     kept = [*head, *turns[starts[0] :]]
+    if not images(kept) and at_most(kept, tools) <= limit - longest:
+        return Prompt(kept, longest, starts[0], None, limit)
     tokens = await length(kept)
     low, high = 0, len(starts) - 1
     if tokens > room:

@@ -24,10 +24,14 @@ class ContextFitted:
 
 @dataclass(frozen=True)
 class Delta:
-    """The next piece of the answer, or of the reasoning that leads to it."""
+    """The next piece of the answer, or of the reasoning that leads to it.
+
+    ``chunks`` of the model server's stream are in it.
+    """
 
     content: str = ""
     reasoning: str = ""
+    chunks: int = 1
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from chatbot.agent.context import Prompt, Turn, fit
+from chatbot.agent.context import Prompt, Turn, estimate, fit
 from chatbot.agent.events import AgentEvent, ContextFitted, Delta, ModelCallEnded
 from chatbot.agent.providers import Endpoint
 from chatbot.agent.request import Sampling
@@ -89,7 +89,23 @@ class ModelCall:
             Failure: why there is no (whole) answer.
         """
         prompt = await self._prompt()
-        yield ContextFitted(prompt.tokens, prompt.limit, prompt.dropped)
+        counting = self._count_meanwhile(prompt)
+        try:
+            # What is counted meanwhile is estimated first: the answer may be stopped before that.
+            tokens = prompt.tokens if counting is None else estimate(prompt.messages)
+            yield ContextFitted(tokens, prompt.limit, prompt.dropped)
+            async with aclosing(self._answer(prompt)) as deltas:
+                async for delta in deltas:
+                    if counting is not None and counting.done():
+                        yield ContextFitted(counting.result(), prompt.limit, prompt.dropped)
+                        counting = None
+                    yield delta
+        finally:
+            if counting is not None:
+                counting.cancel()
+        yield ModelCallEnded(self.finish_reason, *self._usage)
+
+    async def _answer(self, prompt: Prompt) -> AsyncGenerator[Delta, None]:
         for pause in (*_RETRY_AFTER, None):
             try:
                 async with aclosing(self._attempt(prompt)) as deltas:
@@ -101,27 +117,15 @@ class ModelCall:
                     raise failure from error
                 log.info("answer_retried", failure=failure.code, after=pause)
             else:
-                break
+                return
             await asyncio.sleep(pause)
-        yield ModelCallEnded(self.finish_reason, *self._usage)
 
     async def _prompt(self) -> Prompt:
-        call, server = self._call, self._call.endpoint.server
-        name = call.endpoint.name
-
-        async def limit() -> int | None:
-            return None if server is None else await server.context_length(name)
-
-        async def count(messages: list[Turn]) -> int | None:
-            if server is None:
-                return None
-            return await server.count_tokens(
-                name, messages, tools=call.tools, continued=call.continued
-            )
-
+        call = self._call
+        name, server = call.endpoint.name, call.endpoint.server
         for pause in (*_RETRY_AFTER, None):
             try:
-                known = await limit()
+                limit = None if server is None else await server.context_length(name)
                 break
             except Exception as error:
                 failure = await call.endpoint.explained(error)
@@ -129,8 +133,28 @@ class ModelCall:
                     raise failure from error
                 log.info("answer_retried", failure=failure.code, after=pause)
                 await asyncio.sleep(pause)
-        most = call.sampling.max_tokens
-        return await fit(call.turns, known, count, system=call.system, most=most)
+        return await fit(
+            call.turns,
+            limit,
+            self._count,
+            system=call.system,
+            tools=call.tools,
+            most=call.sampling.max_tokens,
+        )
+
+    async def _count(self, messages: list[Turn]) -> int | None:
+        call, server = self._call, self._call.endpoint.server
+        if server is None:
+            return None
+        return await server.count_tokens(
+            call.endpoint.name, messages, tools=call.tools, continued=call.continued
+        )
+
+    def _count_meanwhile(self, prompt: Prompt) -> asyncio.Task[int | None] | None:
+        """Count a prompt that surely fits while the model reads it."""
+        if prompt.tokens is not None or prompt.limit is None:
+            return None
+        return asyncio.create_task(self._count(prompt.messages))
 
     async def _attempt(self, prompt: Prompt) -> AsyncGenerator[Delta, None]:
         stream = self._call.endpoint.chat.astream(prompt.messages, **self._options(prompt))
@@ -178,7 +202,7 @@ class ModelCall:
             return None
         self._begun = True
         self._pieces.append(text)
-        return Delta(text, reasoning)
+        return Delta(text, reasoning, int(chunk.additional_kwargs.get("chunks", 1)))
 
     def _gather(
         self, index: int | None, call_id: str | None, name: str | None, arguments: str | None

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CursorResult, delete, or_, select
+from sqlalchemy import CursorResult, bindparam, delete, or_, select
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
@@ -34,6 +34,14 @@ PAGE = 500
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+
+
+# Made once: building a statement costs SQLAlchemy as much as running it.
+_TREE = (
+    select(Message)
+    .where(Message.conversation_id == bindparam("conversation_id"))
+    .order_by(Message.id)
+)
 
 
 @dataclass(frozen=True)
@@ -144,8 +152,7 @@ def answer_settings(conversation: Conversation) -> AnswerChoices:
 
 def tree(session: Session, conversation_id: UUID) -> list[Message]:
     """Return all messages of a conversation, every branch, the oldest first."""
-    own = select(Message).where(Message.conversation_id == conversation_id)
-    return list(session.scalars(own.order_by(Message.id)))
+    return list(session.scalars(_TREE, {"conversation_id": conversation_id}))
 
 
 def own_message(session: Session, message_id: UUID, owner: UUID) -> Message:
@@ -178,7 +185,10 @@ def message_not_found(param: str | None = None) -> Failure:
 
 def path(session: Session, conversation_id: UUID, leaf_id: UUID | None = None) -> list[Message]:
     """Return the messages from the first one to a leaf, by default the newest leaf."""
-    rows = tree(session, conversation_id)
+    return _path(tree(session, conversation_id), leaf_id)
+
+
+def _path(rows: Sequence[Message], leaf_id: UUID | None) -> list[Message]:
     by_id = {row.id: row for row in rows}
     node = by_id.get(leaf_id) if leaf_id is not None else (rows[-1] if rows else None)
     found: list[Message] = []
@@ -221,8 +231,10 @@ def open_turn(
             conversation streams, 422 where there is no question to answer.
     """
     conversation = get(session, conversation_id, owner)
-    refuse_while_streaming(session, conversation_id)
-    history = [] if at_root else path(session, conversation_id, parent_id)
+    rows = tree(session, conversation_id)
+    if any(row.status == Status.STREAMING for row in rows):
+        raise _answer_in_progress()
+    history = [] if at_root else _path(rows, parent_id)
     if parent_id is not None and not history:
         raise message_not_found("parent_id")
     moment = now()
@@ -237,8 +249,9 @@ def open_turn(
             created_at=moment,
         )
         session.add(asked)
-        session.flush()
-        _attach(session, asked.id, owner, attachments)
+        if attachments:
+            session.flush()
+            _attach(session, asked.id, owner, attachments)
         history.append(asked)
         conversation.title = conversation.title or title_from(question)
     elif not history or history[-1].role != Role.USER:
@@ -271,7 +284,7 @@ def _attach(session: Session, message_id: UUID, owner: UUID, documents: Sequence
     readable = select(Document.id).where(
         Document.id.in_(wanted), or_(Document.user_id == owner, Document.user_id.is_(None))
     )
-    if wanted and set(session.scalars(readable)) != set(wanted):
+    if set(session.scalars(readable)) != set(wanted):
         raise Failure(
             "document_not_found",
             "There is no such document.",
@@ -296,9 +309,13 @@ def refuse_while_streaming(session: Session, conversation_id: UUID) -> None:
         Message.conversation_id == conversation_id, Message.status == Status.STREAMING
     )
     if session.scalars(streaming.limit(1)).first() is not None:
-        raise Failure(
-            "answer_in_progress",
-            "An answer in this conversation is still being written.",
-            "Wait for its end or stop it.",
-            status=409,
-        )
+        raise _answer_in_progress()
+
+
+def _answer_in_progress() -> Failure:
+    return Failure(
+        "answer_in_progress",
+        "An answer in this conversation is still being written.",
+        "Wait for its end or stop it.",
+        status=409,
+    )

@@ -30,6 +30,8 @@ class MessageDetails:
     @classmethod
     def of_messages(cls, session: Session, *messages: Message) -> Self:
         """Read those of some messages."""
+        if not messages:
+            return cls()
         ids = [message.id for message in messages]
         return cls._read(session, select(Message.id).where(Message.id.in_(ids)))
 

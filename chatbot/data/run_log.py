@@ -8,14 +8,22 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import and_, delete, insert, or_, select, update
+from sqlalchemy import Table, and_, bindparam, delete, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from chatbot.data.database import Encoded
 from chatbot.data.tables import Message, RunEvents, RunRow, ToolCall, now
+
+# What every answer needs, made once and of tables: building a statement, and having rows of classes
+# behind it, costs SQLAlchemy more than running it.
+_RUNS, _EVENTS, _MESSAGES = (cast(Table, table.__table__) for table in (RunRow, RunEvents, Message))
+_BEGIN = insert(_RUNS)
+_APPEND = insert(_EVENTS)
+_SAVE = update(_MESSAGES).where(_MESSAGES.c.id == bindparam("message")).returning(_MESSAGES.c.id)
+_END = update(_RUNS).where(_RUNS.c.id == bindparam("run"))
 
 
 @dataclass(frozen=True)
@@ -59,8 +67,8 @@ class Found:
 
 def begin(session: Session, run_id: UUID, *, message_id: UUID, user_id: UUID, worker: str) -> None:
     """Put down that a worker makes an answer."""
-    session.add(RunRow(id=run_id, message_id=message_id, user_id=user_id, worker=worker))
-    session.flush()
+    row = {"id": run_id, "message_id": message_id, "user_id": user_id, "worker": worker}
+    session.execute(_BEGIN, row)
 
 
 def write(session: Session, batch: Batch) -> bool:
@@ -69,22 +77,17 @@ def write(session: Session, batch: Batch) -> bool:
     Returns:
         Whether the answer is still there; an event of a deleted run is an ``IntegrityError``.
     """
-    session.execute(
-        insert(RunEvents), [{"run_id": batch.run_id, "seq": batch.seq, "events": batch.events}]
-    )
+    session.execute(_APPEND, {"run_id": batch.run_id, "seq": batch.seq, "events": batch.events})
     return batch.ending is None or _end(session, batch.run_id, batch.ending)
 
 
 def _end(session: Session, run_id: UUID, ending: Ending) -> bool:
-    row = Message.id == ending.message_id
-    saved = session.execute(
-        update(Message).where(row).values(**ending.columns).returning(Message.id)
-    )
+    saved = session.execute(_SAVE, {"message": ending.message_id, **ending.columns})
     if saved.first() is None:
         return False
     if ending.tool_calls:
         session.execute(insert(ToolCall), list(ending.tool_calls))
-    session.execute(update(RunRow).where(RunRow.id == run_id).values(ended_at=now()))
+    session.execute(_END, {"run": run_id, "ended_at": now()})
     return True
 
 

@@ -51,7 +51,9 @@ def ask(
     Raises:
         Failure: as ``conversations.open_turn``, and as ``model_of``.
     """
-    choices = conversations.answer_settings(conversations.get(session, conversation_id, owner))
+    # Held, so that the session need not read it again.
+    conversation = conversations.get(session, conversation_id, owner)
+    choices = conversations.answer_settings(conversation)
     agent = agent or choices.agent
     model = model_of(agent)
     path, answer = conversations.open_turn(
@@ -65,7 +67,10 @@ def ask(
         attachments=attachments,
         agent=agent,
     )
-    return _turn(session, owner, path, answer)
+    # A question that was put down just now carries what it was asked with, and nothing else.
+    plain = question is not None and not attachments
+    carrying = path[:-1] if plain else path
+    return Turn(conversation, path, answer, MessageDetails.of_messages(session, *carrying))
 
 
 def go_on(session: Session, message_id: UUID, owner: UUID) -> Turn:
@@ -84,18 +89,10 @@ def go_on(session: Session, message_id: UUID, owner: UUID) -> Turn:
             "Ask the question again: send its id as `parent_id`.",
             status=422,
         )
-    path = conversations.path(session, answer.conversation_id, message_id)
-    return _turn(session, owner, path, answer)
+    conversation = conversations.get(session, answer.conversation_id, owner)
+    path = conversations.path(session, conversation.id, message_id)
+    return Turn(conversation, path, answer, MessageDetails.of_messages(session, *path))
 
 
 def _is_cut(answer: Message) -> bool:
     return answer.status != Status.COMPLETE or answer.finish_reason == "length"
-
-
-def _turn(session: Session, owner: UUID, path: list[Message], answer: Message) -> Turn:
-    return Turn(
-        conversations.get(session, answer.conversation_id, owner),
-        path,
-        answer,
-        MessageDetails.of_messages(session, *path),
-    )

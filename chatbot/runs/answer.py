@@ -82,7 +82,7 @@ class Answer:
         return "notice", asdict(event)
 
     def _add_text(self, delta: Delta) -> tuple[str, dict[str, Any]] | None:
-        self._cost.count()
+        self._cost.count(delta.chunks)
         said = {}
         if delta.content and (content := self._content.add(delta.content)):
             said["content"] = content

@@ -36,11 +36,11 @@ class Cost:
         """Take down how long the prompt is."""
         self._context = context
 
-    def count(self) -> None:
-        """Count a chunk of the model's stream."""
+    def count(self, chunks: int) -> None:
+        """Count chunks of the model's stream, which have come together."""
         self._last = time.monotonic()
         self._first = self._first or self._last
-        self._untold += 1
+        self._untold += chunks
         self._open = True
 
     def end_call(self, event: ModelCallEnded) -> None:

@@ -19,9 +19,6 @@ from chatbot.data.tables import Status
 from chatbot.runs.answer import Answer
 from chatbot.runs.event_log import EventLog
 
-# Seconds for which deltas are gathered into one event; the first one goes out at once.
-_MERGE = 0.025
-
 
 @dataclass(eq=False)
 class Run:
@@ -42,9 +39,6 @@ class Run:
         self.log = EventLog(self.id)
         # Events that the database has not got yet, as JSON; the last one is the log's last.
         self._unwritten: list[str] = []
-        self._gathered: dict[str, list[str]] = {}
-        self._gather_until = 0.0
-        self._timer: asyncio.TimerHandle | None = None
 
     @property
     def message_id(self) -> UUID:
@@ -54,40 +48,11 @@ class Run:
     def add(self, event: AgentEvent) -> None:
         """Take what the responder says."""
         said = self.answer.add(event)
-        if said is None:
-            return
-        name, data = said
-        if name == "delta":
-            self._gather(data)
-        else:
-            self.tell(name, data)
+        if said is not None:
+            self.tell(*said)
 
     def tell(self, name: str, data: dict[str, Any]) -> None:
-        """Put an event into the log, after everything that was said before it."""
-        self.flush()
-        self._append(name, data)
-
-    def _gather(self, delta: dict[str, str]) -> None:
-        for key, text in delta.items():
-            self._gathered.setdefault(key, []).append(text)
-        if self._timer is None:
-            loop = asyncio.get_running_loop()
-            if (wait := self._gather_until - loop.time()) > 0:
-                self._timer = loop.call_later(wait, self.flush)
-            else:
-                self.flush()
-
-    def flush(self) -> None:
-        """Put the gathered deltas into the log."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        if self._gathered:
-            self._append("delta", {key: "".join(text) for key, text in self._gathered.items()})
-            self._gathered.clear()
-            self._gather_until = asyncio.get_running_loop().time() + _MERGE
-
-    def _append(self, name: str, data: dict[str, Any]) -> None:
+        """Put an event into the log."""
         encoded = _json(data)
         seq = self.log.append(name, encoded)
         self._unwritten.append(_row(seq, name, encoded))

@@ -189,7 +189,6 @@ class Runs:
         run.ended_as = run.ended_as or answer.status
         for call in answer.stop_calls():
             run.tell("tool", call)
-        run.flush()
         self._writer.end(run)
 
     def _ended(self, run: Run, saved: bool) -> None:

@@ -83,6 +83,20 @@ def test_stop_frees_the_model_and_keeps_what_had_come(chat: Chat, vllm: Scripted
     assert vllm.requests[-1]["messages"][2]["content"] == text
 
 
+def test_a_stopped_answer_says_how_long_its_prompt_was(chat: Chat, vllm: ScriptedVllm) -> None:
+    vllm.max_model_len = 32_768
+    vllm.script = Script(hang="last")
+    conversation = chat.new()
+    events = chat.events(chat.post(conversation, content="Go on for ever"))
+    start = next(events)[1]
+    next(events)
+    chat.client.post(f"/api/messages/{start['answer']['id']}/stop", json={})
+    assert list(events)[-1][1]["status"] == "stopped"
+    usage = chat.messages(conversation)[-1]["usage"]
+    assert (usage["context_limit"], usage["estimated"]) == (32_768, True)
+    assert usage["prompt_tokens"] > 0
+
+
 @pytest.mark.parametrize("hang", ["headers", "first"])
 def test_stop_works_before_the_first_word(chat: Chat, vllm: ScriptedVllm, hang: str) -> None:
     vllm.script = Script(hang=hang)

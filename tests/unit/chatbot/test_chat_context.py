@@ -57,6 +57,27 @@ def test_a_question_that_alone_is_too_long_is_refused() -> None:
         _fit(_conversation([200]), 100)
 
 
+@given(
+    st.lists(st.integers(1, 400), min_size=1, max_size=9).filter(lambda x: len(x) % 2 == 1),
+    st.integers(450, 50_000),
+)
+def test_only_a_prompt_that_fits_in_any_case_is_not_counted(lengths: list[int], limit: int) -> None:
+    turns = _conversation(lengths)
+    prompt = _fit(turns, limit)
+    if prompt.tokens is None:
+        assert (prompt.messages[1:], prompt.max_tokens) == (turns, MAX_ANSWER_TOKENS)
+    else:
+        assert prompt.tokens == count_tokens(prompt.messages)
+
+
+def test_a_short_prompt_is_not_waited_for_to_be_counted() -> None:
+    async def never(turns: list[Turn]) -> int | None:
+        raise AssertionError(turns)
+
+    prompt = asyncio.run(fit(_conversation([100]), 32_768, never))
+    assert (prompt.tokens, prompt.limit) == (None, 32_768)
+
+
 def test_nothing_is_dropped_where_the_limit_is_unknown() -> None:
     prompt = _fit(_conversation([5000]), None)
     assert (prompt.dropped, prompt.max_tokens) == (0, None)

@@ -10,7 +10,7 @@ ARCHI_BEGIN := $(shell date +%s)
 endif
 export ARCHI_BEGIN
 
-.PHONY: help up down preview test bridge unit docs models lint toolchain venv dev requirements
+.PHONY: help up down preview test machine e2e docker-tests bridge unit docs models lint toolchain venv dev requirements
 .DEFAULT_GOAL := help
 
 help: ## what can be made
@@ -31,17 +31,29 @@ preview: toolchain ## what `pulumi up` would change, stack by stack (STACK=… f
 	done; \
 	[ -z "$$failed" ] || { printf '\nNo preview of:%s\n' "$$failed" >&2; exit 1; }
 
+# Without what this make hands on: tests run make too.
+PYTEST = env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL $(BIN)/python -m pytest
+
+# Two parts at a time: each waits more than it computes, and a part's output comes when it has ended.
 test: dev ## the whole test suite, on real Docker with real vLLM
-	@$(BIN)/python -m archi.up --only-machine
+	@$(MAKE) --no-print-directory --jobs=2 --keep-going --output-sync=target machine unit e2e docker-tests
+
+machine: dev
+	+@$(BIN)/python -m archi.up --only-machine
 	@scripts/dev/install_test_tools.sh
+
+e2e: machine ## the tests of whole deployments
+	@$(PYTEST) tests/e2e
+
+docker-tests: machine ## the tests that need Docker, but no deployment
 	@if command -v go >/dev/null; then $(MAKE) --no-print-directory bridge; fi
-	@$(BIN)/python -m pytest
+	@$(PYTEST) toolchain/tests tests/preview tests/browser
 
 bridge: ## the Go tests of the Docker bridge; the flags are the build's, to share its cache
 	@cd toolchain/docker && CGO_ENABLED=0 go test -trimpath -tags=no_compose,osusergo,grpcnotrace ./...
 
 unit: dev ## the tests that need no Docker
-	@$(BIN)/python -m pytest tests/unit
+	@$(PYTEST) tests/unit
 
 docs: venv ## docs/configuration.md and the keys in Pulumi.yaml, from the settings' classes
 	@$(BIN)/python -m archi.settings.document

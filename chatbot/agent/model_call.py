@@ -89,17 +89,22 @@ class ModelCall:
             Failure: why there is no (whole) answer.
         """
         prompt = await self._prompt()
-        counting = self._count_meanwhile(prompt)
+        # A prompt that surely fits is counted when the first token is there, and estimated before:
+        # the answer may be stopped.
+        later = prompt.tokens is None and prompt.limit is not None
+        tokens = estimate(prompt.messages) if later else prompt.tokens
+        yield ContextFitted(tokens, prompt.limit, prompt.dropped)
+        counting: asyncio.Task[int | None] | None = None
         try:
-            # What is counted meanwhile is estimated first: the answer may be stopped before that.
-            tokens = prompt.tokens if counting is None else estimate(prompt.messages)
-            yield ContextFitted(tokens, prompt.limit, prompt.dropped)
             async with aclosing(self._answer(prompt)) as deltas:
                 async for delta in deltas:
-                    if counting is not None and counting.done():
-                        yield ContextFitted(counting.result(), prompt.limit, prompt.dropped)
-                        counting = None
                     yield delta
+                    if later and counting is None:
+                        counting = asyncio.create_task(self._count(prompt.messages))
+                    elif later and counting is not None and counting.done():
+                        later = False
+                        if (counted := counting.result()) is not None:
+                            yield ContextFitted(counted, prompt.limit, prompt.dropped)
         finally:
             if counting is not None:
                 counting.cancel()
@@ -149,12 +154,6 @@ class ModelCall:
         return await server.count_tokens(
             call.endpoint.name, messages, tools=call.tools, continued=call.continued
         )
-
-    def _count_meanwhile(self, prompt: Prompt) -> asyncio.Task[int | None] | None:
-        """Count a prompt that surely fits while the model reads it."""
-        if prompt.tokens is not None or prompt.limit is None:
-            return None
-        return asyncio.create_task(self._count(prompt.messages))
 
     async def _attempt(self, prompt: Prompt) -> AsyncGenerator[Delta, None]:
         stream = self._call.endpoint.chat.astream(prompt.messages, **self._options(prompt))

@@ -33,6 +33,8 @@ log = structlog.get_logger(__name__)
 # Seconds that a server has to tell its tools, and for which what it told is good.
 LIST_TIMEOUT = 5.0
 _FRESH = 60.0
+# The same for a program, which has to be started, and maybe installed by npx or uvx, first.
+_START_TIMEOUT = 30.0
 # Seconds before a server that did not answer is asked again.
 _RETRY = 15.0
 _PLACEHOLDER = re.compile(r"\$\{(\w+)\}", re.ASCII)
@@ -104,7 +106,7 @@ class McpServers:
         return self._file.problem
 
     async def tools(self, wanted: Callable[[str], bool] = lambda _: True) -> list[ServerTools]:
-        """Ask the wanted servers for their tools, all at once, within ``LIST_TIMEOUT``."""
+        """Ask the wanted servers for their tools, all at once, and not for long."""
         servers = {name: one for name, one in self.servers().items() if wanted(name)}
         asked = (self._of(name, server) for name, server in servers.items())
         return list(await asyncio.gather(*asked))
@@ -113,11 +115,12 @@ class McpServers:
         known = self._asked.get(name)
         if known is not None and known.by == server and time.monotonic() < known.until:
             return known.told
+        seconds = _START_TIMEOUT if server.transport == "stdio" else LIST_TIMEOUT
         try:
-            async with asyncio.timeout(LIST_TIMEOUT):
+            async with asyncio.timeout(seconds):
                 told = ServerTools(name, await self._ask(name, server))
         except TimeoutError:
-            told = ServerTools(name, [], f"no answer within {LIST_TIMEOUT:g} seconds")
+            told = ServerTools(name, [], f"no answer within {seconds:g} seconds")
         except Exception as error:
             told = ServerTools(name, [], reason(error))
         if told.error is not None:

@@ -25,6 +25,23 @@ def test_a_question_carries_a_file(page: Page, vllm: ScriptedVllm) -> None:
     assert "It is a tooth." in str(vllm.requests[-1]["messages"])
 
 
+def test_an_image_reaches_a_model_that_sees_and_one_that_does_not_says_so(
+    page: Page, vllm: ScriptedVllm
+) -> None:
+    image = {"name": "dot.png", "mimeType": "image/png", "buffer": page.screenshot()}
+    page.get_by_test_id("attach-input").set_input_files(image)
+    expect(page.get_by_test_id("attachment")).to_have_attribute("data-state", "there")
+    answered(page, "What is on it?")
+    expect(page.get_by_role("list", name="Attachments")).to_contain_text("dot.png")
+    *_, question = vllm.requests[-1]["messages"]
+    [part] = [part for part in question["content"] if part["type"] == "image_url"]
+    assert part["image_url"]["url"].startswith("data:image/")
+    vllm.script = Script(images=False)
+    page.get_by_test_id("regenerate").click()
+    answer = page.get_by_test_id("message-assistant")
+    expect(answer.get_by_test_id("error-card")).to_contain_text("image")
+
+
 def test_a_file_that_is_refused_says_why_and_can_be_removed(page: Page) -> None:
     program = {"name": "run.exe", "mimeType": "text/plain", "buffer": b"MZ\x90\x00\x03\x00\x00\x00"}
     page.get_by_test_id("attach-input").set_input_files(program)

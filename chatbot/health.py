@@ -31,15 +31,19 @@ def probe_model() -> ServedModel:
 
 
 def model_state() -> dict[str, Any]:
-    """Describe the model for the page: ``model``, ``ready``, ``max_model_len``, ``error``."""
+    """Describe the model for the page: its name, its state, and what else may answer."""
+    pipelines = services().files.pipelines()
     state: dict[str, Any] = {
-        "model": services().files.model,
+        "model": pipelines.model,
+        "models": pipelines.models(),
         "ready": True,
         "max_model_len": None,
         "error": None,
     }
     try:
-        state["max_model_len"] = probe_model().max_model_len
+        served = probe_model()
+        state["max_model_len"] = served.max_model_len
+        state["models"] = list(dict.fromkeys([*state["models"], *served.others]))
     except Failure as failure:
         state.update(ready=False, error=failure.detail)
     return state

@@ -78,6 +78,10 @@ class Pipelines(BaseModel):
         provider, _, model = reference.partition("/")
         return model if provider == VLLM else reference
 
+    def models(self) -> list[str]:
+        """Return the models that may answer: the served one first, then the providers' ones."""
+        return list(dict.fromkeys([self.model, *map(self.model_of, self.pipelines)]))
+
     def elsewhere(self, model: str) -> tuple[Provider, str] | None:
         """Return provider and model of a reference that a pipeline names.
 

@@ -89,6 +89,10 @@ class ChatApplication:
         self._environment = environment(folder, base_url, self.port, **more)
         self._process: subprocess.Popen[bytes] | None = None
 
+    def told(self, **more: str) -> None:
+        """Add to its environment what is known only now, such as its address."""
+        self._environment |= more
+
     def __enter__(self) -> Self:
         self.start()
         return self

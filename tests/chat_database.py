@@ -7,9 +7,13 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from sqlalchemy import URL, create_engine, make_url, text
+
+from chatbot.data.database import Database
 
 SERVER = "ARCHI_TEST_POSTGRES"
 """``postgresql://USER@HOST:PORT/DATABASE`` of a server on which databases may be made."""
@@ -31,6 +35,24 @@ def database_url(folder: Path) -> str:
 def database_password() -> str | None:
     """The password that goes with it; None for SQLite."""
     return os.environ.get(PASSWORD)
+
+
+def opened(folder: Path) -> Database:
+    """A folder's database, from outside of the application; close it."""
+    return Database(make_url(database_url(folder)), database_password())
+
+
+@contextmanager
+def unwritable(folder: Path) -> Iterator[None]:
+    """Have every write to a folder's database wait in vain; reading goes on."""
+    with closing(opened(folder)) as database, database.engine.connect() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execute(text("LOCK TABLE messages, runs, run_events IN SHARE MODE"))
+        else:
+            connection.exec_driver_sql("COMMIT")
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        yield
+        connection.rollback()
 
 
 def drop_database(folder: Path) -> None:

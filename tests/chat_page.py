@@ -6,10 +6,21 @@ from collections.abc import Callable
 
 from playwright.sync_api import Locator, Page, expect
 
+from tests.scripted_vllm import Script
+
 OpenPage = Callable[..., Page]
 
 DESKTOP = {"width": 1280, "height": 800}
 PHONE = {"width": 390, "height": 844}
+
+
+def looking_up() -> Script:
+    """The model searches the documents before it answers, and says so first."""
+    return Script(
+        rounds=[[("search_documents", '{"query": "narwhals tusk"}')]],
+        said_first=["Let me look. \U0001f40b"],
+        tokens=["They have ", "one tusk."],
+    )
 
 
 def ask(page: Page, question: str) -> Locator:

@@ -116,6 +116,12 @@ class OidcProvider:
 def _handler(provider: OidcProvider) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            if urlsplit(self.path).path == "/authorize":
+                self.send_response(302)
+                self.send_header("Location", provider.log_in(f"{provider.url}{self.path}"))
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+                return
             found = {
                 "/.well-known/openid-configuration": provider.metadata,
                 "/jwks": {"keys": [provider.key.as_dict(private=False)]},

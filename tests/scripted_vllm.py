@@ -34,6 +34,7 @@ class Script:
             none.
         rounds: the same for streams: the calls of one answer after the other to requests with
             tools, before ``tokens`` are said; arguments come in pieces of five characters.
+        said_first: the texts that stand before the calls of each of those answers.
         images: whether the model sees images; a request that carries one is refused otherwise.
         tool_error: (status, message) for a request with tools.
         hold: the answer waits after its first chunk until ``server.release()``.
@@ -54,6 +55,7 @@ class Script:
     tool_calls: list[tuple[str, str]] = field(default_factory=list)
     tool_error: tuple[int, str] | None = None
     rounds: list[list[tuple[str, str]]] = field(default_factory=list)
+    said_first: list[str] = field(default_factory=list)
     images: bool = True
 
 
@@ -274,6 +276,8 @@ class ScriptedVllm:
             await asyncio.Event().wait()
         await chunk({"role": "assistant", "content": ""})
         calls = script.rounds.pop(0) if script.rounds and body.get("tools") else []
+        if calls and script.said_first:
+            await chunk({"content": script.said_first.pop(0)})
         for delta in _call_deltas(calls, len(self.requests)):
             await asyncio.sleep(script.delay)
             await chunk(delta)

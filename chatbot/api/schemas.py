@@ -264,9 +264,14 @@ class Stopping(BaseModel):
 
 
 class ModelState(BaseModel):
-    """Which model is served, whether it answers, and how many tokens it reads."""
+    """Which model is served, whether it answers, and how many tokens it reads.
+
+    ``models`` are those that a conversation may choose: the served one, those of other servers
+    that pipelines name, and while vLLM answers what else it lists.
+    """
 
     model: str
+    models: list[str]
     ready: bool
     max_model_len: int | None
     error: ErrorDetail | None

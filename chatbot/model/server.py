@@ -25,11 +25,15 @@ _FRESH = 30.0
 
 @dataclass(frozen=True)
 class ServedModel:
-    """A model that the server lists. ``max_model_len`` is in tokens, None where it is unsaid."""
+    """A model that the server lists. ``max_model_len`` is in tokens, None where it is unsaid.
+
+    ``others`` are the ids of what else it lists, such as LoRA adapters.
+    """
 
     id: str
     max_model_len: int | None
     listed: dict[str, Any]
+    others: tuple[str, ...]
 
 
 class ModelServer:
@@ -63,7 +67,9 @@ class ModelServer:
         for entry in models:
             if entry["id"] == model:
                 length = entry.get("max_model_len")
-                found = ServedModel(model, length if isinstance(length, int) else None, entry)
+                others = tuple(str(one["id"]) for one in models if one["id"] != model)
+                length = length if isinstance(length, int) else None
+                found = ServedModel(model, length, entry, others)
                 self._known[model] = (time.monotonic(), found)
                 return found
         self._known.pop(model, None)

@@ -8,6 +8,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.chat_application import ChatApplication
 from tests.chat_page import DESKTOP, OpenPage
+from tests.pdf_file import pdf
 from tests.scripted_vllm import ScriptedVllm
 
 
@@ -63,6 +64,7 @@ def open_page(
             ),
         )
         page.goto(application.url)
+        page.bring_to_front()
         expect(page.get_by_test_id("composer")).to_be_focused()
         return page
 
@@ -70,6 +72,16 @@ def open_page(
     for context in contexts:
         context.close()
     assert problems == []
+
+
+@pytest.fixture
+def whales(application: ChatApplication) -> Iterator[None]:
+    """A document that the assistant can search, for as long as the test."""
+    content = pdf("Whales are mammals.", "Narwhals have one tusk.")
+    url = f"{application.url}/api/documents"
+    made = requests.post(url, files={"file": ("whales.pdf", content)}, timeout=60)
+    yield
+    requests.delete(f"{url}/{made.json()['id']}", timeout=60).raise_for_status()
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ from typing import Any
 
 import axe_playwright_python
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Page, expect
 
-from tests.chat_page import DESKTOP, PHONE, OpenPage, answered, ask
+from tests.chat_page import DESKTOP, PHONE, OpenPage, answered, ask, looking_up
 from tests.scripted_vllm import Script, ScriptedVllm
 
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
@@ -66,9 +66,11 @@ def test_axe_finds_nothing(
     assert violations(page) == []
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_while_an_answer_streams_and_the_model_restarts(
-    page: Page, vllm: ScriptedVllm
+    open_page: OpenPage, vllm: ScriptedVllm, scheme: str
 ) -> None:
+    page = open_page(viewport=DESKTOP, color_scheme=scheme, reduced_motion="reduce")
     vllm.script = Script(hold=True)
     expect(ask(page, "Hold on")).to_have_text("Hello")
     assert violations(page) == []
@@ -80,47 +82,36 @@ def test_axe_finds_nothing_while_an_answer_streams_and_the_model_restarts(
         vllm.start_again()
 
 
-def test_axe_finds_nothing_in_tools_sources_and_documents(page: Page) -> None:
-    answered(page, "Look it up")
-    page.route(re.compile("tree=true"), with_tools)
-    page.reload()
-    page.get_by_test_id("tool-call").locator("summary").click()
+@pytest.mark.usefixtures("whales")
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_in_tools_sources_and_documents(
+    open_page: OpenPage, vllm: ScriptedVllm, scheme: str
+) -> None:
+    page = open_page(viewport=DESKTOP, color_scheme=scheme, reduced_motion="reduce")
+    vllm.script = looking_up()
+    answered(page, "Look it up").get_by_test_id("tool-call").locator("summary").click()
     assert violations(page) == []
-    page.get_by_test_id("source").click()
+    page.get_by_test_id("source").first.click()
     expect(page.get_by_role("dialog")).to_be_visible()
     assert violations(page) == []
     page.keyboard.press("Escape")
     page.get_by_test_id("open-documents").click()
-    expect(page.get_by_test_id("documents-dialog")).to_be_visible()
+    expect(page.get_by_test_id("document").first).to_be_visible()
     assert violations(page) == []
 
 
-def with_tools(route: Route) -> None:
-    """Give the answer a tool call with a source, as one of an agent with documents has."""
-    response = route.fetch()
-    body = response.json()
-    body["messages"][-1]["tool_calls"] = [
-        {
-            "id": "1",
-            "call_id": "call-1",
-            "name": "search_documents",
-            "arguments": {"query": "narwhal"},
-            "content_offset": 0,
-            "status": "complete",
-            "result": "Narwhals have one tusk.",
-            "sources": [
-                {
-                    "document_id": "01a22509-610f-7393-bd01-9251f352d7c8",
-                    "name": "whales.pdf",
-                    "page": 7,
-                    "text": "Narwhals have one tusk.",
-                }
-            ],
-            "started_at": body["messages"][-1]["created_at"],
-            "duration_ms": 1250,
-        }
-    ]
-    route.fulfill(response=response, json=body)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_in_a_long_conversation(
+    open_page: OpenPage, vllm: ScriptedVllm, scheme: str
+) -> None:
+    page = open_page(viewport=DESKTOP, color_scheme=scheme, reduced_motion="reduce")
+    vllm.script = Script(tokens=[RICH], repeat=8)
+    for question in ("Write a lot", "And more"):
+        answered(page, question)
+    page.mouse.move(640, 300)
+    page.mouse.wheel(0, -900)
+    expect(page.get_by_role("button", name="Scroll to the newest message")).to_be_visible()
+    assert violations(page) == []
 
 
 def test_each_word_of_an_answer_is_spoken_once(page: Page, vllm: ScriptedVllm) -> None:
@@ -174,19 +165,36 @@ def reach(page: Page, name: str, key: str) -> None:
     focused = (
         "document.activeElement.getAttribute('aria-label') ?? document.activeElement.innerText"
     )
-    for _ in range(60):
+    for _ in range(300):
         if page.evaluate(focused).strip() == name:
             return
         page.keyboard.press(key)
     raise AssertionError(f"{name} cannot be reached with {key}")
 
 
-def test_motion_and_contrast_are_as_the_reader_wants(open_page: OpenPage) -> None:
-    line = "getComputedStyle(document.querySelector('.composer')).borderTopColor"
-    usual = open_page(viewport=DESKTOP).evaluate(line)
+def test_motion_and_contrast_are_as_the_reader_wants(
+    open_page: OpenPage, vllm: ScriptedVllm
+) -> None:
+    style = "([what, name]) => getComputedStyle(document.querySelector(what))[name]"
+
+    def of(page: Page, what: str, name: str) -> str:
+        expect(page.locator(what).first).to_be_attached()
+        return str(page.evaluate(style, [what, name]))
+
+    usual = open_page(viewport=DESKTOP)
     page = open_page(viewport=DESKTOP, reduced_motion="reduce", contrast="more")
-    assert page.evaluate("document.getAnimations().length") == 0
-    assert page.evaluate(line) != usual or page.evaluate(
-        "matchMedia('(prefers-contrast: more)').matches"
-    )
+    # Lines are as dark as texts, and faint texts as dark as the rest.
+    text = of(page, "body", "color")
+    assert of(usual, ".tips", "color") != text
+    assert of(page, ".tips", "color") == text
+    assert of(page, ".model", "borderTopColor") == text
+    assert of(usual, ".model", "borderTopColor") != text
+    # What moves while one waits stands still for who wants that.
+    for waiting, moves in ((usual, True), (page, False)):
+        vllm.script = Script(hang="first")
+        ask(waiting, "Wait")
+        expect(waiting.locator(".waiting")).to_be_visible()
+        assert (of(waiting, ".waiting i", "animationName") != "none") is moves
+        waiting.get_by_test_id("stop").click()
+        expect(waiting.get_by_test_id("stop")).to_be_hidden()
     assert violations(page) == []

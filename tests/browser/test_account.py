@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.test_accessibility import violations
 from tests.chat_application import ChatApplication
-from tests.chat_page import DESKTOP, answered
+from tests.chat_page import DESKTOP, PHONE, answered
+from tests.oidc_provider import CLIENT_ID, CLIENT_SECRET, OidcProvider
 from tests.scripted_vllm import Script, ScriptedVllm
 
 PASSWORD = "seven tired narwhals"
@@ -98,3 +100,107 @@ def test_without_a_session_the_page_leads_to_the_login(
     page.get_by_role("button", name="Log out").click()
     expect(page.get_by_role("button", name="Log in")).to_be_visible()
     context.close()
+
+
+def logged_in(browser: Browser, url: str, name: str, password: str) -> Page:
+    page = browser.new_context(viewport=DESKTOP).new_page()
+    page.goto(f"{url}/login")
+    page.get_by_label("Name").fill(name)
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("button", name="Log in").click()
+    return page
+
+
+def test_a_session_is_ended_and_a_new_password_ends_the_others(
+    browser: Browser, guarded: ChatApplication, admin: Page
+) -> None:
+    other = logged_in(browser, guarded.url, "grace", PASSWORD)
+    expect(other.get_by_test_id("composer")).to_be_focused()
+    admin.goto(f"{guarded.url}/account")
+    sessions = admin.locator("#sessions")
+    expect(sessions).to_contain_text("this one")
+    sessions.get_by_role("button", name="End").first.click()
+    expect(sessions.get_by_role("button", name="End")).to_have_count(0)
+    other.reload()
+    expect(other.get_by_role("button", name="Log in")).to_be_visible()
+    other.context.close()
+
+    other = logged_in(browser, guarded.url, "grace", PASSWORD)
+    expect(other.get_by_test_id("composer")).to_be_focused()
+    admin.get_by_label("Password now").fill("not this one")
+    admin.get_by_label("New password").fill("eight lively belugas")
+    admin.get_by_role("button", name="Change it").click()
+    expect(admin.get_by_test_id("error-card")).to_be_visible()
+    admin.get_by_label("Password now").fill(PASSWORD)
+    admin.get_by_role("button", name="Change it").click()
+    expect(admin.get_by_text("The password is changed.")).to_be_visible()
+    other.reload()
+    expect(other.get_by_role("button", name="Log in")).to_be_visible()
+    other.context.close()
+    other = logged_in(browser, guarded.url, "grace", PASSWORD)
+    expect(other.get_by_role("alert")).to_be_visible()
+    other.context.close()
+    admin.get_by_label("Password now").fill("eight lively belugas")
+    admin.get_by_label("New password").fill(PASSWORD)
+    admin.get_by_role("button", name="Change it").click()
+    expect(admin.get_by_label("New password")).to_have_value("")
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_on_the_pages_of_accounts(
+    browser: Browser, guarded: ChatApplication, admin: Page, size: dict[str, int], scheme: str
+) -> None:
+    state = admin.context.storage_state()
+    context = browser.new_context(viewport=size, color_scheme=scheme, storage_state=state)
+    page = context.new_page()
+    for path, part in (("account", "#sessions"), ("admin", "#audit")):
+        page.goto(f"{guarded.url}/{path}")
+        expect(page.locator(f"{part} td").first).to_be_visible()
+        assert violations(page) == []
+    context.close()
+    context = browser.new_context(viewport=size, color_scheme=scheme)
+    page = context.new_page()
+    page.goto(f"{guarded.url}/login")
+    page.get_by_label("Name").fill("grace")
+    page.get_by_label("Password").fill("wrong")
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_role("alert")).to_be_visible()
+    assert violations(page) == []
+    context.close()
+
+
+@pytest.fixture
+def provider() -> Iterator[OidcProvider]:
+    with OidcProvider() as made:
+        made.claims = {"sub": "1", "preferred_username": "ann"}
+        yield made
+
+
+def test_a_person_of_a_provider_logs_in_and_asks(
+    browser: Browser,
+    provider: OidcProvider,
+    tmp_path: Path,
+    vllm: ScriptedVllm,
+) -> None:
+    settings = {
+        "ARCHI_WORKERS": "1",
+        "ARCHI_AUTH": "oidc",
+        "ARCHI_OIDC_ISSUER": provider.url,
+        "ARCHI_OIDC_CLIENT_ID": CLIENT_ID,
+    }
+    application = ChatApplication(tmp_path, vllm.base_url, **settings)
+    application.told(ARCHI_PUBLIC_URL=application.url)
+    secret = tmp_path / "files" / "secrets" / "oidc_client_secret"
+    secret.write_text(CLIENT_SECRET)
+    context = browser.new_context(viewport=DESKTOP)
+    page = context.new_page()
+    with application:
+        page.goto(f"{application.url}/account")
+        page.get_by_role("link", name="Log in").click()
+        expect(page.get_by_role("heading", name="Account", level=1)).to_be_visible()
+        expect(page.get_by_role("heading", name="Password")).to_be_hidden()
+        page.goto(application.url)
+        expect(page.get_by_role("link", name="ann")).to_be_visible()
+        expect(answered(page, "Do you know me?")).to_contain_text("Hello from the script.")
+        context.close()

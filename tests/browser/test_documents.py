@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.test_accessibility import with_tools
-from tests.chat_page import answered
+from tests.chat_page import answered, looking_up
 from tests.scripted_vllm import Script, ScriptedVllm
 
 NOTE = {
@@ -23,6 +23,23 @@ def test_a_question_carries_a_file(page: Page, vllm: ScriptedVllm) -> None:
     expect(page.get_by_test_id("attachment")).to_have_count(0)
     expect(page.get_by_role("list", name="Attachments")).to_contain_text("whales.txt")
     assert "It is a tooth." in str(vllm.requests[-1]["messages"])
+
+
+def test_an_image_reaches_a_model_that_sees_and_one_that_does_not_says_so(
+    page: Page, vllm: ScriptedVllm
+) -> None:
+    image = {"name": "dot.png", "mimeType": "image/png", "buffer": page.screenshot()}
+    page.get_by_test_id("attach-input").set_input_files(image)
+    expect(page.get_by_test_id("attachment")).to_have_attribute("data-state", "there")
+    answered(page, "What is on it?")
+    expect(page.get_by_role("list", name="Attachments")).to_contain_text("dot.png")
+    *_, question = vllm.requests[-1]["messages"]
+    [part] = [part for part in question["content"] if part["type"] == "image_url"]
+    assert part["image_url"]["url"].startswith("data:image/")
+    vllm.script = Script(images=False)
+    page.get_by_test_id("regenerate").click()
+    answer = page.get_by_test_id("message-assistant")
+    expect(answer.get_by_test_id("error-card")).to_contain_text("image")
 
 
 def test_a_file_that_is_refused_says_why_and_can_be_removed(page: Page) -> None:
@@ -58,16 +75,35 @@ def test_reasoning_is_shown_apart(page: Page, vllm: ScriptedVllm) -> None:
     expect(answer.get_by_text("Thinking hard.")).to_be_visible()
 
 
-def test_the_tools_of_an_answer_are_traced(page: Page) -> None:
-    answered(page, "Look it up")
-    page.route(re.compile("tree=true"), with_tools)
-    page.reload()
-    call = page.get_by_test_id("tool-call")
-    expect(call).to_contain_text("search_documents")
-    expect(call).to_contain_text("1.3 s")
-    call.locator("summary").click()
-    expect(call.get_by_label("Arguments")).to_contain_text("narwhal")
-    expect(call.get_by_label("Result")).to_have_text("Narwhals have one tusk.")
+@pytest.mark.usefixtures("whales")
+def test_the_tools_of_an_answer_are_traced_where_they_were_called(
+    page: Page, vllm: ScriptedVllm
+) -> None:
+    vllm.script = looking_up()
+    vllm.script.rounds.append([("calculator", '{"expression": "6 * 7"}'), ("time", "{}")])
+    vllm.script.said_first.append("It is a tooth.\n\n")
+    answer = answered(page, "Look it up")
+    # As it came, and as it was kept.
+    for _ in range(2):
+        calls = answer.get_by_test_id("tool-call")
+        expect(calls.locator("strong")).to_have_text(["search_documents", "calculator", "time"])
+        places = answer.get_by_test_id("answer-text").or_(answer.locator(".tools"))
+        expect(places).to_have_text(
+            [
+                "Let me look. \U0001f40b",
+                re.compile("search_documents"),
+                "It is a tooth.",
+                re.compile("calculator.*time", re.DOTALL),
+                "They have one tusk.",
+            ]
+        )
+        call = calls.first
+        expect(call).to_contain_text(re.compile(r"done · \d+ ms|done · [\d.]+ s"))
+        call.locator("summary").click()
+        expect(call.get_by_label("Arguments")).to_contain_text("narwhals tusk")
+        expect(call.get_by_label("Result")).to_contain_text("Narwhals have one tusk.")
+        page.reload()
+        expect(answer).to_have_attribute("data-status", "complete")
 
 
 def test_an_answer_is_rated(page: Page) -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 from playwright.sync_api import Page, expect
 
 from tests.chat_page import answered
-from tests.scripted_vllm import ScriptedVllm
+from tests.scripted_vllm import MODEL, ScriptedVllm
 
 
 def test_settings_of_a_new_conversation_hold_for_its_answers(
@@ -23,6 +23,27 @@ def test_settings_of_a_new_conversation_hold_for_its_answers(
     expect(page.get_by_test_id("settings-dialog")).to_be_hidden()
     page.get_by_test_id("open-settings").click()
     expect(page.get_by_label("System prompt")).to_have_value("")
+
+
+def test_the_model_is_one_of_those_that_can_answer(page: Page, vllm: ScriptedVllm) -> None:
+    vllm.models = [MODEL, "an/adapter"]
+    page.get_by_test_id("open-settings").click()
+    picker = page.get_by_label("Model", exact=True)
+    expect(picker.locator("option")).to_have_text(["The agent's own", MODEL, "an/adapter"])
+    expect(picker).to_have_value("")
+    picker.select_option("an/adapter")
+    page.get_by_test_id("save-settings").click()
+    answered(page, "Who are you?")
+    assert vllm.requests[-1]["model"] == "an/adapter"
+    vllm.models = [MODEL]
+    page.reload()
+    page.get_by_test_id("open-settings").click()
+    expect(picker).to_have_value("an/adapter")
+    expect(page.get_by_text("It is not served now.")).to_be_visible()
+    picker.select_option("")
+    page.get_by_test_id("save-settings").click()
+    answered(page, "And now?")
+    assert vllm.requests[-1]["model"] == MODEL
 
 
 def test_a_wrong_setting_is_named_at_its_field(page: Page) -> None:

@@ -4,7 +4,9 @@ import re
 
 from playwright.sync_api import BrowserContext, Page, Route, expect
 
-from tests.chat_page import DESKTOP, OpenPage, answered, ask, text_of
+from tests.chat_application import ChatApplication
+from tests.chat_database import unwritable
+from tests.chat_page import answered, ask, text_of
 from tests.scripted_vllm import MODEL, Script, ScriptedVllm
 
 TEXT = "Hello from the script."
@@ -23,7 +25,8 @@ def test_an_answer_appears_token_by_token(page: Page, vllm: ScriptedVllm) -> Non
     expect(page.get_by_test_id("model-name")).to_have_text(MODEL)
 
 
-def test_each_answer_shows_what_it_cost(page: Page) -> None:
+def test_each_answer_shows_what_it_cost(page: Page, vllm: ScriptedVllm) -> None:
+    vllm.script = Script(delay=0.05)
     figures = answered(page, "What does it cost?").get_by_test_id("figures")
     expect(figures).to_contain_text("tokens/s")
     expect(figures).to_contain_text("first token after")
@@ -149,27 +152,20 @@ def test_an_answer_goes_on_while_another_conversation_is_read(
     expect(text_of(answer)).to_have_text(TEXT)
 
 
-def test_an_answer_that_is_not_saved_says_so_until_it_is(open_page: OpenPage) -> None:
-    page = open_page(viewport=DESKTOP)
-
-    def unsaved(route: Route) -> None:
-        response = route.fetch()
-        body = response.text().replace('"saved":true', '"saved":false')
-        route.fulfill(response=response, body=body)
-
-    page.route(re.compile(r"/api/conversations/[^/]+/messages$"), unsaved)
-    page.route("**/events", lambda route: None)
+def test_an_answer_that_is_not_saved_says_so_until_it_is(
+    page: Page, vllm: ScriptedVllm, application: ChatApplication
+) -> None:
+    vllm.script = Script(hold=True)
     answer = ask(page, "Is it safe?")
-    expect(answer).to_contain_text("This answer is not saved yet.")
-    page.unroute("**/events")
-    page.route(
-        "**/events",
-        lambda route: route.fulfill(
-            content_type="text/event-stream", body="id: x.9\nevent: saved\ndata: {}\n\n"
-        ),
-    )
+    expect(answer).to_have_text("Hello")
+    with unwritable(application.folder):
+        vllm.release()
+        expect(answer).to_contain_text("This answer is not saved yet.", timeout=20_000)
+        expect(text_of(answer)).to_have_text(TEXT)
+    expect(answer).not_to_contain_text("not saved", timeout=20_000)
+    expect(answer.get_by_test_id("figures")).to_be_visible()
     page.reload()
-    expect(page.get_by_test_id("message-assistant")).not_to_contain_text("not saved")
+    expect(text_of(answer)).to_have_text(TEXT)
 
 
 def test_the_page_stays_at_the_end_unless_one_scrolls_up(page: Page, vllm: ScriptedVllm) -> None:

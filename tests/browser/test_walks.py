@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.test_accessibility import with_tools
+from tests.chat_page import looking_up
 from tests.scripted_vllm import Script, ScriptedVllm
 
 
@@ -47,22 +48,24 @@ def test_why_an_answer_ended(page: Page, vllm: ScriptedVllm) -> None:
     expect(page.get_by_text("refused the API key")).to_be_visible()
 
 
-def test_what_it_cost(page: Page) -> None:
+def test_what_it_cost(page: Page, vllm: ScriptedVllm) -> None:
+    vllm.script = Script(delay=0.05)
     ask(page, "What does this cost?")
     cost = page.get_by_role("group", name="What this answer cost")
     expect(cost).to_contain_text(re.compile(r"tokens/s.*first token after.*5 tokens.*of context"))
 
 
-def test_where_a_source_is(page: Page) -> None:
+@pytest.mark.usefixtures("whales")
+def test_where_a_source_is(page: Page, vllm: ScriptedVllm) -> None:
+    vllm.script = looking_up()
     ask(page, "How many tusks?")
-    expect(page.get_by_role("button", name="Answer again")).to_be_visible()
-    page.route(re.compile("tree=true"), with_tools)
-    page.reload()
     sources = page.get_by_role("region", name="Sources")
-    sources.get_by_role("button", name="whales.pdf, page 7").click()
+    sources.get_by_role("button", name="whales.pdf, page 2").click()
     passage = page.get_by_role("dialog", name="whales.pdf")
     expect(passage).to_contain_text("Narwhals have one tusk.")
-    expect(passage.get_by_role("link", name="Download the document")).to_be_visible()
+    with page.expect_download() as download:
+        passage.get_by_role("link", name="Download the document").click()
+    assert download.value.suggested_filename == "whales.pdf"
 
 
 def test_how_to_delete_everything(page: Page) -> None:

@@ -1,12 +1,11 @@
 // An answer on the page. It can grow: change `data`, then call `update()`.
 
 import { Speaker } from "./announcer.js";
+import { AnswerBody } from "./answer-body.js";
 import { answerEnd } from "./answer-end.js";
 import { answerFoot } from "./answer-foot.js";
 import { element } from "./elements.js";
-import { renderMarkdown } from "./markdown.js";
 import { ReasoningPane } from "./reasoning.js";
-import { ToolTrace } from "./tool-trace.js";
 
 // Pixels around the view in which messages are drawn; those farther away are plain text.
 const NEAR = "1200px 0px";
@@ -29,8 +28,8 @@ export class Answer {
     this.actions = actions;
     this.onDraw = onDraw;
     this.reasoning = new ReasoningPane();
-    this.tools = new ToolTrace();
-    this.prose = element("div", { class: "prose", "data-testid": "answer-text" });
+    // Plain until it comes near the view: a long conversation is there at once.
+    this.body = new AnswerBody(data.content);
     this.foot = element("div", { class: "foot" });
     this.element = element("article", {
       class: "message assistant",
@@ -38,13 +37,11 @@ export class Answer {
       "data-id": data.id,
       "aria-label": "Assistant",
     });
-    this.element.append(this.prose, this.foot);
+    this.element.append(this.body.element, this.foot);
     this.frame = null;
     this.shown = false;
     this.speaker = null;
     this.element.dataset.status = data.status;
-    // Plain until it comes near the view: a long conversation is there at once.
-    this.prose.textContent = data.content;
     byElement.set(this.element, this);
     near.observe(this.element);
   }
@@ -54,7 +51,6 @@ export class Answer {
     if (this.shown) return;
     this.shown = true;
     near.unobserve(this.element);
-    this.prose.replaceChildren();
     this.draw();
   }
 
@@ -62,7 +58,7 @@ export class Answer {
   speak() {
     this.show();
     this.speaker = new Speaker();
-    this.speaker.spoken = this.data.content ? this.prose.children.length : 0;
+    this.speaker.spoken = this.body.blocks.length;
   }
 
   /** Draw at the next frame; many changes between two frames cost one drawing. */
@@ -78,24 +74,17 @@ export class Answer {
     const growing = status === "streaming";
     this.element.dataset.status = status;
     this.element.setAttribute("aria-busy", String(growing));
-    if (reasoning) this.attach(this.reasoning.element, this.element.firstChild);
+    if (reasoning && !this.reasoning.element.parentNode) this.element.prepend(this.reasoning.element);
     this.reasoning.draw(reasoning, growing && !content);
-    if (calls?.length) this.attach(this.tools.element, this.prose);
-    this.tools.draw(calls ?? []);
-    renderMarkdown(this.prose, content, growing);
-    this.prose.hidden = !content;
+    this.body.draw(content, calls ?? [], growing);
     this.drawFoot(growing);
-    this.speaker?.update(this.prose.children, !growing);
+    this.speaker?.update(this.body.blocks, !growing || !this.body.endsInText);
     this.onDraw?.();
-  }
-
-  attach(pane, before) {
-    if (!pane.parentNode) this.element.insertBefore(pane, before);
   }
 
   drawFoot(growing) {
     if (growing) {
-      const waiting = this.data.content ? null : (this.waiting ??= dots());
+      const waiting = this.body.endsInText ? null : (this.waiting ??= dots());
       const wanted = [...this.notices(), ...(waiting ? [waiting] : [])];
       if (wanted.length || this.foot.hasChildNodes()) this.foot.replaceChildren(...wanted);
       return;

@@ -32,5 +32,6 @@ const heading = (name, attributes) =>
 /** A moment as the reader's own clock says it. */
 export function moment(text) {
   if (!text) return "";
-  return new Date(text).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
+  const words = new Date(text).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
+  return element("time", { datetime: text }, words);
 }

@@ -99,7 +99,8 @@ function frameCode(pre) {
   pre.replaceWith(frame);
   pre.setAttribute("tabindex", "0");
   const language = pre.firstElementChild.className.replace("language-", "");
-  pre.setAttribute("role", "region");
+  // A group: as landmarks, several of the same name could not be told apart.
+  pre.setAttribute("role", "group");
   pre.setAttribute("aria-label", `Code, ${language}`);
   frame.append(
     element(
@@ -114,7 +115,7 @@ function frameCode(pre) {
 
 function frameTable(table) {
   const frame = element("div", {
-    class: "table-frame", tabindex: "0", role: "region", "aria-label": "Table",
+    class: "table-frame", tabindex: "0", role: "group", "aria-label": "Table",
   });
   table.replaceWith(frame);
   frame.append(table);

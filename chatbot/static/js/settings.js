@@ -2,7 +2,7 @@
 // reader's own data.
 
 import { announce } from "./announcer.js";
-import { ApiError, changeConversation, deleteConversations, listAgents } from "./api.js";
+import { ApiError, changeConversation, deleteConversations, getState, listAgents } from "./api.js";
 import { confirmDeletion } from "./confirm.js";
 import { element } from "./elements.js";
 
@@ -28,6 +28,7 @@ export class Settings {
       this.save();
     });
     this.form.elements.agent.addEventListener("change", () => this.describeAgent());
+    this.form.elements.model.addEventListener("change", () => this.describeModel());
     this.form.addEventListener("reset", () => setTimeout(() => this.save()));
     document.getElementById("delete-all").addEventListener("click", () => this.deleteAll());
   }
@@ -36,32 +37,49 @@ export class Settings {
     this.fill();
     this.dialog.showModal();
     try {
-      this.agents = (await listAgents()).agents;
+      const [{ agents }, { models }] = await Promise.all([listAgents(), getState()]);
+      Object.assign(this, { agents, models });
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       return this.say(error.detail);
     }
-    this.drawAgents();
+    this.drawChoices();
   }
 
-  drawAgents() {
-    const select = this.form.elements.agent;
-    const chosen = select.value || this.conversation.settings.agent || "";
-    const names = this.agents.map((agent) => agent.name);
-    // An agent whose file is gone is still what the conversation says.
-    if (chosen && !names.includes(chosen)) names.push(chosen);
-    const standard = this.agents.find((agent) => agent.default)?.name;
-    select.replaceChildren(
-      element("option", { value: "" }, standard ? `Default (${standard})` : "The default agent"),
-      ...names.map((name) => element("option", { value: name }, name)),
-    );
-    select.value = chosen;
+  drawChoices() {
+    const standard = this.agents?.find((agent) => agent.default)?.name;
+    this.drawSelect("agent", standard ? `Default (${standard})` : "The default agent", this.agents?.map(({ name }) => name));
+    this.drawSelect("model", "The agent's own", this.models);
     this.describeAgent();
   }
 
-  describeAgent() {
+  drawSelect(name, standard, known = []) {
+    const select = this.form.elements[name];
+    const chosen = select.value || this.conversation.settings[name] || "";
+    // What is there no more is still what the conversation says.
+    const names = chosen && !known.includes(chosen) ? [...known, chosen] : known;
+    select.replaceChildren(
+      element("option", { value: "" }, standard),
+      ...names.map((value) => element("option", { value }, value)),
+    );
+    select.value = chosen;
+  }
+
+  agent() {
     const { value } = this.form.elements.agent;
-    const agent = this.agents?.find(({ name, default: standard }) => (value ? name === value : standard));
+    return this.agents?.find(({ name, default: standard }) => (value ? name === value : standard));
+  }
+
+  describeModel() {
+    const { value } = this.form.elements.model;
+    const gone = value && this.models && !this.models.includes(value);
+    const own = value ? "" : (this.agent()?.model ?? "");
+    document.getElementById("setting-model-help").textContent = gone ? "It is not served now." : own;
+  }
+
+  describeAgent() {
+    this.describeModel();
+    const agent = this.agent();
     const tools = agent?.tools.length ? `Tools: ${agent.tools.join(", ")}.` : "It has no tools.";
     document.getElementById("setting-agent-help").textContent = agent ? `${agent.description ?? ""} ${tools}`.trim() : "";
   }
@@ -71,7 +89,8 @@ export class Settings {
     for (const name of TEXTS) this.form.elements[name].value = settings[name] ?? "";
     for (const name of NUMBERS) this.form.elements[name].value = settings.sampling?.[name] ?? "";
     this.transfer.fill();
-    if (this.agents) this.drawAgents();
+    for (const name of ["agent", "model"]) this.form.elements[name].value = "";
+    this.drawChoices();
     this.say(null);
   }
 

@@ -50,9 +50,9 @@ function drawCall(call) {
       "div",
       { class: "pane-text" },
       element("p", { class: "label" }, "Asked"),
-      element("pre", { tabindex: "0", "aria-label": "Arguments", role: "region" }, JSON.stringify(call.arguments, null, 2)),
+      element("pre", { tabindex: "0", "aria-label": "Arguments", role: "group" }, JSON.stringify(call.arguments, null, 2)),
       element("p", { class: "label" }, "Answered"),
-      element("pre", { tabindex: "0", "aria-label": "Result", role: "region" }, call.result || (call.status === "running" ? "Not yet." : "Nothing.")),
+      element("pre", { tabindex: "0", "aria-label": "Result", role: "group" }, call.result || (call.status === "running" ? "Not yet." : "Nothing.")),
     ),
   );
 }

@@ -75,9 +75,11 @@ def test_lists_answer_503_while_the_database_is_away(chat: Chat) -> None:
 
 
 def test_the_page_is_told_why_the_model_is_away(chat: Chat, vllm: ScriptedVllm) -> None:
+    vllm.models = [MODEL, "an/adapter"]
     assert chat.client.get("/api/state").json == {
         "model": MODEL,
         "ready": True,
+        "models": [MODEL, "an/adapter"],
         "max_model_len": 2048,
         "error": None,
     }

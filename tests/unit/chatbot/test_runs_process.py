@@ -8,19 +8,17 @@ import signal
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlsplit
 from uuid import UUID
 
 import pytest
-from sqlalchemy import make_url, text
 
-from chatbot.data.database import Database
 from chatbot.data.tables import Message
 from tests.answer_stream import Caller, caller_elsewhere, held
 from tests.chat_application import ChatApplication, until
-from tests.chat_database import database_password, database_url
+from tests.chat_database import opened, unwritable
 from tests.scripted_vllm import Script, ScriptedVllm
 
 TEXT = "Hello from the script."
@@ -36,26 +34,9 @@ def application(tmp_path: Path, vllm: ScriptedVllm) -> Iterator[ChatApplication]
 
 def saved(application: ChatApplication, message: str) -> tuple[str, str]:
     """Status and content of a message in the database."""
-    with closing(_database(application)) as database, database.read() as session:
+    with closing(opened(application.folder)) as database, database.read() as session:
         row = session.get_one(Message, UUID(message))
         return row.status, row.content
-
-
-def _database(application: ChatApplication) -> Database:
-    return Database(make_url(database_url(application.folder)), database_password())
-
-
-@contextmanager
-def unwritable(application: ChatApplication) -> Iterator[None]:
-    """Have every write to the database wait in vain; reading goes on."""
-    with closing(_database(application)) as database, database.engine.connect() as connection:
-        if connection.dialect.name == "postgresql":
-            connection.execute(text("LOCK TABLE messages, runs, run_events IN SHARE MODE"))
-        else:
-            connection.exec_driver_sql("COMMIT")
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-        yield
-        connection.rollback()
 
 
 def test_sigterm_lets_answers_end_and_takes_no_new_ones(
@@ -122,7 +103,7 @@ def test_an_answer_goes_on_without_its_database_and_is_saved_when_that_is_back(
     vllm.script = Script(hold=True)
     with Caller(application).ask() as stream:
         _, message = held(stream)
-        with unwritable(application):
+        with unwritable(application.folder):
             vllm.release()
             end = next(event for event in stream if event.name == "end")
             assert (end.data["status"], end.data["content"]) == ("complete", TEXT)

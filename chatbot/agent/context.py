@@ -19,8 +19,8 @@ MAX_ANSWER_TOKENS = 2048
 _ANSWER_SHARE = 4
 # Tokens of an image, about: 0.32's Qwen-VL models take up to 16,384, most others a thousand.
 _IMAGE_TOKENS = 1024
-# Tokens that a chat template writes around each message, and before all: those of 0.32's examples
-# stay below 10 and 400.
+# Room, in tokens, for what a chat template writes around each message, and before all of them: most
+# of it tells the model how to call tools.
 _TEMPLATE_TURN = 32
 _TEMPLATE = 1024
 # Characters that are left of each tool's result, tried one after the other.

@@ -107,6 +107,10 @@ class Caller:
     def ask(self, content: str = "Hello?") -> Stream:
         return Stream(self.post(self.conversation(), content))
 
+    def complete(self) -> requests.Response:
+        body = {"messages": [{"role": "user", "content": "Hello?"}]}
+        return self._session.post(f"{self.url}/v1/chat/completions", json=body, timeout=30)
+
     def follow(self, message: str, after: str | None = None) -> Stream:
         url = f"{self.url}/api/messages/{message}/events"
         headers = {} if after is None else {"Last-Event-ID": after}

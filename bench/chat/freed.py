@@ -12,6 +12,7 @@ import json
 import re
 import statistics
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from http.client import HTTPConnection
@@ -61,8 +62,8 @@ class Deployment:
             if line.startswith(b"data: "):
                 yield json.loads(line[6:])
 
-    def stop(self) -> float:
-        """Stop an answer of the page; returns the seconds until vLLM is free."""
+    def stop(self) -> tuple[str, float]:
+        """Stop an answer of the page; returns where, and the seconds until vLLM is free."""
         made = self._post("/api/conversations", {}).json()["id"]
         path = f"/api/conversations/{made}/messages"
         with closing(self._post(path, {"content": _LONG}, stream=True)) as answer:
@@ -70,11 +71,13 @@ class Deployment:
             message = next(events)["answer"]["id"]  # type: ignore[index]
             next(events)
             began = time.monotonic()
-            self._post(f"/api/messages/{message}/stop", {})
+            stopped = self._post(f"/api/messages/{message}/stop", {})
             self.wait(0)
-            return time.monotonic() - began
+            seconds = time.monotonic() - began
+        workers = {response.headers["X-Archi-Worker"] for response in (answer, stopped)}
+        return ("stop, its worker" if len(workers) == 1 else "stop, another worker"), seconds
 
-    def leave(self, *, stream: bool) -> float:
+    def leave(self, *, stream: bool) -> tuple[str, float]:
         """Leave ``/v1``, whose answer streams or is not there yet; returns the same."""
         body = {"messages": [{"role": "user", "content": _LONG}], "stream": stream}
         headers = {**self._headers, "Content-Type": "application/json"}
@@ -85,7 +88,8 @@ class Deployment:
             self.wait(1)
             began = time.monotonic()
         self.wait(0)
-        return time.monotonic() - began
+        way = "/v1 left, streaming" if stream else "/v1 left, nothing written"
+        return way, time.monotonic() - began
 
 
 def main() -> None:
@@ -99,21 +103,22 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=20)
     asked = parser.parse_args()
     deployment = Deployment(asked.chat, asked.vllm, asked.key)
-    ways: dict[str, Callable[[], float]] = {
-        "stop": deployment.stop,
-        "/v1 left, streaming": lambda: deployment.leave(stream=True),
-        "/v1 left, nothing written": lambda: deployment.leave(stream=False),
-    }
-    found: dict[str, list[float]] = {way: [] for way in ways}
+    ways: list[Callable[[], tuple[str, float]]] = [
+        deployment.stop,
+        lambda: deployment.leave(stream=True),
+        lambda: deployment.leave(stream=False),
+    ]
+    found: dict[str, list[float]] = defaultdict(list)
     for _ in range(asked.rounds):
-        for way, measure in ways.items():
+        for measure in ways:
             deployment.wait(0)
-            found[way].append(measure())
+            way, seconds = measure()
+            found[way].append(seconds)
     print(f"{'seconds until vLLM is free':<28}{'median':>8}{'p95':>8}{'worst':>8}")
-    for way, seconds in found.items():
-        seconds.sort()
-        late = seconds[int(len(seconds) * 0.95) - 1]
-        print(f"{way:<28}{statistics.median(seconds):>8.2f}{late:>8.2f}{seconds[-1]:>8.2f}")
+    for way, times in sorted(found.items()):
+        times.sort()
+        late = times[max(0, int(len(times) * 0.95) - 1)]
+        print(f"{way:<28}{statistics.median(times):>8.2f}{late:>8.2f}{times[-1]:>8.2f}")
 
 
 if __name__ == "__main__":

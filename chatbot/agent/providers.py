@@ -44,7 +44,7 @@ class Endpoint:
 
 
 class Endpoints:
-    """The endpoints of the deployment. Its methods belong to the background loop's threads."""
+    """The endpoints of the deployment. Its methods belong to the background loop."""
 
     def __init__(
         self, files: DeploymentFiles, server: ModelServer, client: httpx2.AsyncClient, api_key: str

@@ -90,7 +90,7 @@ class ChatResponder:
         """
         await self.warm_up()
         agent = self._agents.get(request.agent)
-        endpoint = await asyncio.to_thread(self._endpoints.of, request.model)
+        endpoint = self._endpoints.of(request.model)
         tools = await self._toolbox.of(agent, request.user_id)
         for notice in tools.notices:
             yield notice

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 
 import pytest
 
+from chatbot.access.rate_guard import UPLOADS_PER_MINUTE
 from chatbot.api.openai_request import MAX_CHOICES
 from tests.chat_accounts import ADMIN, Guarded
 from tests.chat_application import Chat
@@ -170,6 +172,20 @@ def test_questions_and_completions_are_limited_per_account(
         for _ in range(2)
     ]
     assert statuses == [200, 429]
+
+
+def test_uploads_are_limited_per_account(guarded: Guarded) -> None:
+    ann, bob = guarded.as_("ann"), guarded.as_("bob")
+    # A form without a file counts too, and costs nothing.
+    asked = [ann.post("/api/documents", data={}) for _ in range(UPLOADS_PER_MINUTE - 1)]
+    assert {answer.status_code for answer in asked} == {422}
+    answers = [
+        client.post("/api/documents", data={"file": (io.BytesIO(b"A note."), "note.txt")})
+        for client in (ann, ann, bob)
+    ]
+    assert [answer.status_code for answer in answers] == [201, 429, 201]
+    assert answers[1].json["error"]["code"] == "rate_limited"
+    assert 0 < int(answers[1].headers["Retry-After"]) <= 60
 
 
 def test_behind_a_proxy_the_address_is_the_last_that_it_says(

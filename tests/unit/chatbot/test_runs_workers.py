@@ -17,6 +17,7 @@ from tests.chat_application import ChatApplication, until
 from tests.scripted_vllm import Script, ScriptedVllm
 
 PLACES = 4
+COMPLETIONS = 6
 TEXT = "Hello from the script."
 
 
@@ -25,7 +26,11 @@ def workers_process(
     tmp_path_factory: pytest.TempPathFactory, vllm_process: ScriptedVllm
 ) -> Iterator[ChatApplication]:
     folder = tmp_path_factory.mktemp("workers")
-    limits = {"ARCHI_MAX_STREAMS": str(PLACES), "ARCHI_LEAVE_GRACE": "1"}
+    limits = {
+        "ARCHI_MAX_STREAMS": str(PLACES),
+        "ARCHI_LEAVE_GRACE": "1",
+        "ARCHI_RATE_COMPLETIONS": str(COMPLETIONS),
+    }
     with ChatApplication(folder, vllm_process.base_url, **limits) as running:
         yield running
 
@@ -207,3 +212,16 @@ def test_with_all_places_taken_every_worker_refuses_and_still_answers_at_once(
         stop = Caller(application).stop(stream.next().data["answer"]["id"])
         assert stop.json() == {"stopping": True}
         assert list(stream)[-1].data["status"] == "stopped"
+
+
+def test_a_rate_counts_what_is_asked_of_all_workers_together(application: ChatApplication) -> None:
+    first = Caller(application)
+    second = caller_elsewhere(application, first.worker)
+    asked = [caller.complete() for caller in (first, second) for _ in range(COMPLETIONS // 2)]
+    assert [answer.status_code for answer in asked] == [200] * COMPLETIONS
+    # Neither has been asked for as many, and both refuse the next one.
+    for caller in (first, second):
+        refused = caller.complete()
+        assert refused.status_code == 429
+        assert refused.json()["error"]["code"] == "rate_limited"
+        assert 0 < int(refused.headers["Retry-After"]) <= 60

@@ -116,15 +116,13 @@ def see_reader(session: Session, run_ids: Collection[UUID]) -> None:
     session.execute(update(RunRow).where(RunRow.id.in_(run_ids)).values(reader_seen_at=now()))
 
 
-def request_stop(session: Session, message_id: UUID) -> bool:
-    """Ask the worker of a message's run to end it; False where none is under way."""
-    asked = session.execute(
+def request_stop(session: Session, message_id: UUID) -> None:
+    """Ask the worker of a message's run, where one is under way, to end it."""
+    session.execute(
         update(RunRow)
         .where(RunRow.message_id == message_id, RunRow.ended_at.is_(None))
         .values(stop_requested_at=now())
-        .returning(RunRow.id)
     )
-    return asked.first() is not None
 
 
 def newest(session: Session, message_id: UUID) -> RunRow | None:

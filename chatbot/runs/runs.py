@@ -27,6 +27,7 @@ from chatbot.runs.admission import Admission
 from chatbot.runs.answer import Answer
 from chatbot.runs.background_loop import BackgroundLoop
 from chatbot.runs.event_log import EventLog, Reader
+from chatbot.runs.nudges import Nudges
 from chatbot.runs.remote import RemoteRuns
 from chatbot.runs.run import Run
 from chatbot.runs.watch import Limits, Watch
@@ -77,6 +78,7 @@ class Runs:
             draining=lambda: self._admission.draining(),
         )
         self._remote = RemoteRuns(database, loop.loop.call_soon_threadsafe)
+        self._nudges = Nudges(loop.loop, self._nudged)
         self._upkeep = [
             loop.submit(_for_ever(work))
             for work in (self._writer.work, self._watch.work, self._remote.work)
@@ -146,9 +148,22 @@ class Runs:
             under_way = run.answer.status is Status.STREAMING
             self._end(run)
             return under_way
-        with self._database.write() as session:
+        with self._database.read() as session:
             conversations.own_message(session, message_id, owner)
-            return run_log.request_stop(session, message_id)
+            row = run_log.newest(session, message_id)
+        if row is None or row.ended_at is not None:
+            return False
+        self._nudges.stop(row.worker, message_id)
+        # For the case that the nudge does not arrive.
+        with self._database.write() as session:
+            run_log.request_stop(session, message_id)
+        return True
+
+    def _nudged(self, message_id: UUID) -> None:
+        with self._lock:
+            run = self._runs.get(message_id)
+        if run is not None:
+            self._cancel(run, Status.STOPPED)
 
     def end_conversation(self, conversation_id: UUID) -> None:
         """End the run of a conversation that was deleted; other workers notice by themselves."""
@@ -237,6 +252,7 @@ class Runs:
             await asyncio.wait(tasks, timeout=_CLEAN_UP)
         for future in self._upkeep:
             future.cancel()
+        self._nudges.close()
         await self._writer.close()
         for run in self._all():
             run.log.close()

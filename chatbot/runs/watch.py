@@ -22,7 +22,7 @@ from chatbot.runs.run import Run
 log = structlog.get_logger(__name__)
 
 # Seconds between two looks at what other workers want of this one's runs.
-_LOOK = 0.05
+_LOOK = 0.1
 # Seconds between two signs of life, and the silence after which a run has lost its worker.
 _BEAT = 5.0
 _SILENT = 20.0

@@ -17,6 +17,13 @@ def this_worker() -> str:
     return f"{this_host()}{os.getpid()}/{_started(os.getpid())}"
 
 
+def process_of(worker: str) -> int | None:
+    """Return the process id of a worker; None where it is of another host."""
+    if not worker.startswith(this_host()):
+        return None
+    return int(worker.removeprefix(this_host()).partition("/")[0])
+
+
 def is_alive(worker: str) -> bool:
     """Whether a worker of this host still runs; a later process of the same id is another one."""
     pid, _, started = worker.removeprefix(this_host()).partition("/")

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from uuid import UUID
 
 import pytest
 
+from chatbot.data import run_log
 from tests.chat_application import Chat, until, write_pipelines
 from tests.scripted_vllm import MODEL, Script, ScriptedVllm
 
@@ -81,6 +83,17 @@ def test_stop_frees_the_model_and_keeps_what_had_come(chat: Chat, vllm: Scripted
     vllm.script = Script()
     assert chat.ask(conversation, "And now?")["status"] == "complete"
     assert vllm.requests[-1]["messages"][2]["content"] == text
+
+
+def test_a_stop_that_stands_in_the_database_alone_is_heeded(chat: Chat, vllm: ScriptedVllm) -> None:
+    vllm.script = Script(hang="last")
+    events = chat.events(chat.post(chat.new(), content="Go on for ever"))
+    answer = UUID(next(events)[1]["answer"]["id"])
+    assert next(events)[0] == "delta"
+    with chat.parts.database.write() as session:
+        run_log.request_stop(session, answer)
+    assert list(events)[-1][1]["status"] == "stopped"
+    assert vllm.wait(lambda server: server.aborted == 1)
 
 
 def test_a_stopped_answer_says_how_long_its_prompt_was(chat: Chat, vllm: ScriptedVllm) -> None:

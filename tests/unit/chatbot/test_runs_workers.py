@@ -14,6 +14,7 @@ import requests
 
 from tests.answer_stream import Caller, Event, caller_elsewhere, held
 from tests.chat_application import ChatApplication, until
+from tests.chat_database import unwritable
 from tests.scripted_vllm import Script, ScriptedVllm
 
 PLACES = 4
@@ -121,6 +122,19 @@ def test_a_stop_on_another_worker_frees_the_model_within_a_third_of_a_second(
         assert (answer["status"], answer["content"]) == ("stopped", "Hello")
         assert other.stop(message).json() == {"stopping": False}
     assert statistics.median(took) < 0.3, took
+
+
+def test_a_stop_on_another_worker_does_not_wait_for_the_database(
+    application: ChatApplication, vllm: ScriptedVllm
+) -> None:
+    vllm.script = Script(hold=True)
+    with Caller(application).ask() as stream:
+        _, message = held(stream)
+        other = caller_elsewhere(application, stream.worker)
+        with unwritable(application.folder):
+            assert other.stop(message).status_code == 503
+            assert (vllm.aborted, vllm.running) == (1, 0)
+        assert "stopped" in [event.data.get("status") for event in stream]
 
 
 def test_deleting_on_another_worker_ends_the_answer(

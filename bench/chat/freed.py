@@ -22,6 +22,8 @@ import requests
 
 _LONG = "Write a very long story about a lighthouse keeper and the sea. Tell every detail."
 _LOOK = 0.01
+# Rounds that are not counted: each worker has something to import and to open at its first request.
+_FIRST = 3
 
 
 class Deployment:
@@ -109,11 +111,12 @@ def main() -> None:
         lambda: deployment.leave(stream=False),
     ]
     found: dict[str, list[float]] = defaultdict(list)
-    for _ in range(asked.rounds):
+    for place in range(_FIRST + asked.rounds):
         for measure in ways:
             deployment.wait(0)
             way, seconds = measure()
-            found[way].append(seconds)
+            if place >= _FIRST:
+                found[way].append(seconds)
     print(f"{'seconds until vLLM is free':<28}{'median':>8}{'p95':>8}{'worst':>8}")
     for way, times in sorted(found.items()):
         times.sort()

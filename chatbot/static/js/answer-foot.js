@@ -39,7 +39,7 @@ function cost({ timings, usage, model, agent }) {
   const facts = [];
   const about = usage?.estimated ? "about " : "";
   if (timings?.tokens_per_second) {
-    facts.push(fact(`${timings.tokens_per_second} tokens/s`, "How fast the model wrote"));
+    facts.push(fact(`${pace(timings.tokens_per_second)} tokens/s`, "How fast the model wrote"));
   }
   if (timings) {
     facts.push(fact(`first token after ${duration(timings.first_token_ms)}`, "How long the model took to begin"));
@@ -59,6 +59,9 @@ function cost({ timings, usage, model, agent }) {
     ...facts,
   );
 }
+
+/** Tokens per second, with a decimal only where that says something. */
+const pace = (rate) => (rate < 100 ? rate : Math.round(rate));
 
 const fact = (words, title) => element("span", { class: "fact", title }, words);
 

@@ -21,6 +21,9 @@ from chatbot.model import errors as model_errors
 # Seconds that a probe may take, and for which its answer is good.
 PROBE_TIMEOUT = 2.0
 _FRESH = 30.0
+# Seconds for which a server that was silent is not asked again before a request: each wait for it
+# takes a probe's whole time, where a refused connection takes none.
+_SILENT = 5.0
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,7 @@ class ModelServer:
         self._root = base_url.removesuffix("/v1")
         self._client = client
         self._known: dict[str, tuple[float, ServedModel]] = {}
+        self._silent: tuple[float, Failure] | None = None
 
     async def served(self, model: str) -> ServedModel:
         """Ask whether the server answers and serves ``model``.
@@ -55,7 +59,11 @@ class ModelServer:
         try:
             response = await self._client.get(url, timeout=PROBE_TIMEOUT)
         except httpx2.TransportError as error:
-            raise model_errors.unreachable(self.base_url, model_errors.reason(error)) from error
+            failure = model_errors.unreachable(self.base_url, model_errors.reason(error))
+            if isinstance(error, httpx2.TimeoutException):
+                self._silent = (time.monotonic(), failure)
+            raise failure from error
+        self._silent = None
         if response.status_code != 200:
             message = model_errors.message_of(_json(response), response.text[:200])
             raise model_errors.from_status(
@@ -92,6 +100,8 @@ class ModelServer:
         known = self._known.get(model)
         if known is not None and time.monotonic() - known[0] < _FRESH:
             return known[1].max_model_len
+        if self._silent is not None and time.monotonic() - self._silent[0] < _SILENT:
+            raise self._silent[1]
         return (await self.served(model)).max_model_len
 
     async def count_tokens(

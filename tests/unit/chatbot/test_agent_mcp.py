@@ -4,11 +4,13 @@ import asyncio
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import uvicorn
 from mcp.server.fastmcp import Context, FastMCP
+from starlette.applications import Starlette
 
 from chatbot.agent.tools import mcp
 from tests.chat_application import Chat, free_port
@@ -47,19 +49,24 @@ def _server() -> FastMCP:
     return server
 
 
-@pytest.fixture(scope="module")
-def address() -> Iterator[str]:
+@contextmanager
+def _served(app: Starlette) -> Iterator[str]:
     """A real MCP server on loopback."""
     port = free_port()
-    config = uvicorn.Config(_server().streamable_http_app(), port=port, log_level="error")
-    server = uvicorn.Server(config)
+    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="error"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:
         assert thread.is_alive()
-    yield f"http://127.0.0.1:{port}/mcp"
+    yield f"http://127.0.0.1:{port}"
     server.should_exit = True
     thread.join(10)
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    with _served(_server().streamable_http_app()) as base:
+        yield f"{base}/mcp"
 
 
 def _write(chat: Chat, *servers: str) -> None:
@@ -88,6 +95,12 @@ def test_tools_of_a_server_are_called_and_their_failures_told(
     assert token == "Bearer the-token"
     listed = chat.client.get("/api/agents").json
     assert "tools" in listed["agents"][0]["tools"]
+
+
+def test_a_server_of_the_older_transport_is_one_too(chat: Chat, vllm: ScriptedVllm) -> None:
+    with _served(_server().sse_app()) as base:
+        _write(chat, f"tools: {{transport: sse, url: '{base}/sse'}}")
+        assert _ask(chat, vllm, ("weather", '{"city": "Ulm"}')) == ["It rains in Ulm."]
 
 
 def test_only_the_tools_that_are_named_are_offered(

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import asyncio
+
+import httpx2
+import pytest
+
+from chatbot.failures import Failure
+from chatbot.model.server import ModelServer
+
+MODEL = "org/model"
+UNREACHABLE = "model_unreachable"
+
+
+class _Server(httpx2.AsyncBaseTransport):
+    """Fails with each of the errors in turn, then lists the model."""
+
+    def __init__(self, *errors: Exception) -> None:
+        self.asked = 0
+        self._errors = errors
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        self.asked += 1
+        if self.asked <= len(self._errors):
+            raise self._errors[self.asked - 1]
+        listed = {"data": [{"id": MODEL, "max_model_len": 4096}]}
+        return httpx2.Response(200, json=listed, request=request)
+
+
+def _contexts(server: _Server, *, look_between: bool = False) -> list[int | str | None]:
+    """Ask twice for the context, a code where that fails; the page's look at the model between."""
+
+    async def ask() -> list[int | str | None]:
+        found: list[int | str | None] = []
+        async with httpx2.AsyncClient(transport=server) as client:
+            model_server = ModelServer("http://vllm-server:8000/v1", client)
+            for turn in range(2):
+                if turn and look_between:
+                    await model_server.served(MODEL)
+                try:
+                    found.append(await model_server.context_length(MODEL))
+                except Failure as failure:
+                    found.append(failure.code)
+        return found
+
+    return asyncio.run(ask())
+
+
+def test_a_silent_server_is_not_waited_for_twice() -> None:
+    server = _Server(httpx2.ReadTimeout("silent"))
+    assert _contexts(server) == [UNREACHABLE, UNREACHABLE]
+    assert server.asked == 1
+
+
+def test_a_server_that_answers_again_is_asked_again() -> None:
+    server = _Server(httpx2.ReadTimeout("silent"))
+    assert _contexts(server, look_between=True) == [UNREACHABLE, 4096]
+
+
+@pytest.mark.parametrize("error", [httpx2.ConnectError("refused"), httpx2.ReadError("reset")])
+def test_a_connection_that_is_refused_or_broken_is_tried_again_at_once(error: Exception) -> None:
+    server = _Server(error)
+    assert _contexts(server) == [UNREACHABLE, 4096]

@@ -25,7 +25,7 @@ export class Sidebar {
     // The next part comes when its button comes into view.
     new IntersectionObserver(
       (entries) => entries.some((entry) => entry.isIntersecting) && this.loadMore(),
-      { root: this.list.parentElement, rootMargin: "200px" },
+      { root: this.list.closest(".list-frame"), rootMargin: "200px" },
     ).observe(this.more);
   }
 

@@ -10,7 +10,7 @@ ARCHI_BEGIN := $(shell date +%s)
 endif
 export ARCHI_BEGIN
 
-.PHONY: help up down preview test machine e2e docker-tests bridge unit docs models lint toolchain venv dev requirements
+.PHONY: help up down preview test machine e2e e2e-alone docker-tests bridge unit docs models lint toolchain venv dev requirements
 .DEFAULT_GOAL := help
 
 help: ## what can be made
@@ -36,14 +36,22 @@ PYTEST = env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL $(BIN)/python -m pytest
 
 # Two parts at a time: each waits more than it computes, and a part's output comes when it has ended.
 test: dev ## the whole test suite, on real Docker with real vLLM
-	@$(MAKE) --no-print-directory --jobs=2 --keep-going --output-sync=target machine unit e2e docker-tests
+	@$(MAKE) --no-print-directory --jobs=2 --keep-going --output-sync=target \
+	  machine unit e2e docker-tests e2e-alone
 
 machine: dev
 	+@$(BIN)/python -m archi.up --only-machine
 	@scripts/dev/install_test_tools.sh
 
+# Those that need neither of the two deployments which the others share.
+ALONE = $(patsubst %,tests/e2e/test_%.py,chat_program ci_examples docker_refusals docker_setup \
+  failed_starts gpu_inventory gpus images postgres ssh_tunnel vllm_arguments weights)
+
 e2e: machine ## the tests of whole deployments
-	@$(PYTEST) tests/e2e
+	@$(PYTEST) tests/e2e $(patsubst %,--ignore=%,$(ALONE))
+
+e2e-alone: machine ## the end-to-end tests of single parts
+	@$(PYTEST) $(ALONE)
 
 docker-tests: machine ## the tests that need Docker, but no deployment
 	@if command -v go >/dev/null; then $(MAKE) --no-print-directory bridge; fi

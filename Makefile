@@ -31,8 +31,9 @@ preview: toolchain ## what `pulumi up` would change, stack by stack (STACK=… f
 	done; \
 	[ -z "$$failed" ] || { printf '\nNo preview of:%s\n' "$$failed" >&2; exit 1; }
 
-# Without what this make hands on: tests run make too.
-PYTEST = env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL $(BIN)/python -m pytest
+# Without what this make hands on: what builds and tests may run make too.
+ALOOF = env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL
+PYTEST = $(ALOOF) $(BIN)/python -m pytest
 
 # Two parts at a time: each waits more than it computes, and a part's output comes when it has ended.
 test: dev ## the whole test suite, on real Docker with real vLLM
@@ -40,7 +41,7 @@ test: dev ## the whole test suite, on real Docker with real vLLM
 	  machine unit e2e docker-tests e2e-alone
 
 machine: dev
-	+@$(BIN)/python -m archi.up --only-machine
+	+@$(ALOOF) $(BIN)/python -m archi.up --only-machine
 	@scripts/dev/install_test_tools.sh
 
 # Those that need neither of the two deployments which the others share.

@@ -170,8 +170,11 @@ def _of_log(
     container: Container, exit_code: int | None = None, *, out_of_memory: bool = False
 ) -> Diagnosis:
     """The cause by the log of the last start, else by all of it."""
-    every = _lines(container.logs())
-    this_start = _lines(container.logs(since=_started(container)))
+    whole = container.logs()
+    every = _lines(whole)
+    # Docker notes the moment of the start when the program runs already: what ends at once has said
+    # everything before it.
+    this_start = _lines(container.logs(since=_started(container)) or whole)
     before = len(every) - len(this_start)
     diagnosis = diagnose(this_start, exit_code, out_of_memory=out_of_memory)
     if diagnosis.cause != "unknown" or exit_code in _STOPPED_CODES:

@@ -40,6 +40,7 @@ test: dev ## the whole test suite, on real Docker with real vLLM
 	@$(MAKE) --no-print-directory --jobs=2 --keep-going --output-sync=target \
 	  machine unit e2e docker-tests e2e-alone
 
+# With the plus, make shows its output as it comes; it also runs it under -n.
 machine: dev
 	+@$(ALOOF) $(BIN)/python -m archi.up --only-machine
 	@scripts/dev/install_test_tools.sh

@@ -171,7 +171,7 @@ def _wait(daemon: Daemon, process: subprocess.Popen[bytes] | None) -> Engine:
             raise EngineUnavailable(
                 f"dockerd {how}: {_last_error(daemon.log) or found.said}\nIts log: {daemon.log}"
             )
-        time.sleep(0.2)
+        time.sleep(0.2)  # between two looks
     return found
 
 

@@ -1,4 +1,4 @@
-"""The folder in which gunicorn's workers share their metrics, and counts of requests.
+"""The folder that gunicorn's workers share: metrics, counts of requests, and their sockets.
 
 prometheus-client decides when it is imported whether numbers are one process's or shared, so this
 module does not import it, and ``prepare`` comes first of all.

@@ -87,7 +87,7 @@ class Application:
         while not self._ready():
             if self._process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError((self._folder / "chat.log").read_text())
-            time.sleep(0.1)
+            time.sleep(0.1)  # between two looks
         return self
 
     def __exit__(

@@ -26,8 +26,8 @@ def process_of(worker: str) -> int | None:
 
 def is_alive(worker: str) -> bool:
     """Whether a worker of this host still runs; a later process of the same id is another one."""
-    pid, _, started = worker.removeprefix(this_host()).partition("/")
-    return started == _started(int(pid))
+    process = process_of(worker)
+    return process is not None and worker.rpartition("/")[2] == _started(process)
 
 
 def _started(pid: int) -> str | None:

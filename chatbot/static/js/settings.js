@@ -86,9 +86,10 @@ export class Settings {
 
   fill() {
     const { settings } = this.conversation;
-    for (const name of TEXTS) this.form.elements[name].value = settings[name] ?? "";
+    this.form.elements.system_prompt.value = settings.system_prompt ?? "";
     for (const name of NUMBERS) this.form.elements[name].value = settings.sampling?.[name] ?? "";
     this.transfer.fill();
+    // Chosen by what the conversation says, not by what was picked before and not saved.
     for (const name of ["agent", "model"]) this.form.elements[name].value = "";
     this.drawChoices();
     this.say(null);

@@ -52,7 +52,8 @@ class Writer:
     Args:
         database: where to.
         on_deleted: called with a run whose conversation was deleted while it was under way.
-        on_ended: called with a run whose readers have been told how it ended.
+        on_ended: called with a run just before its readers are told how it ended: who has read the
+            end finds its place free, and the answer counted.
         on_settled: called with a run that is saved, or given up.
     """
 
@@ -133,10 +134,9 @@ class Writer:
         if saved is not None:
             self._ended.pop(run, None)
             if outcome is Outcome.WRITTEN:
-                ended = not run.told_unsaved
-                run.confirm(saved)
-                if ended:
+                if not run.told_unsaved:
                     self._on_ended(run, True)
+                run.confirm(saved)
             else:
                 self._give_up(run, outcome.name)
             self._on_settled(run)
@@ -163,8 +163,8 @@ class Writer:
 
     def _tell_unsaved(self, run: Run) -> None:
         if not run.told_unsaved:
-            run.tell_unsaved()
             self._on_ended(run, False)
+            run.tell_unsaved()
 
     def _give_up(self, run: Run, reason: str) -> None:
         self._tell_unsaved(run)

@@ -56,9 +56,6 @@ export async function request(method, path, { body, headers = {}, signal, again 
   if (answer?.error?.code === "login_needed") {
     location.assign(`/login?${new URLSearchParams({ next: location.pathname })}`);
   }
-  if (answer?.error?.code === "login_needed") {
-    location.assign(`/login?next=${encodeURIComponent(location.pathname)}`);
-  }
   if (answer?.error?.code === "csrf_refused" && !again) {
     await getMe(); // the first change of this page, or the login was renewed in another tab
     return request(method, path, { body, headers, signal, again: true });

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import weakref
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -101,4 +103,14 @@ class Endpoints:
             return Endpoint(name, chat, self._server.base_url, self._server)
         client = http_client(provider.base_url, key)
         chat = chat_model(base_url=provider.base_url, model=model, api_key=key, client=client)
-        return Endpoint(name, chat, provider.base_url, None, provider.max_tokens_field)
+        made = Endpoint(name, chat, provider.base_url, None, provider.max_tokens_field)
+        # Answers under way keep an endpoint that was replaced, and with it its connections.
+        finalizer = weakref.finalize(made, _close, client, asyncio.get_running_loop())
+        finalizer.atexit = False
+        return made
+
+
+def _close(client: httpx2.AsyncClient, loop: asyncio.AbstractEventLoop) -> None:
+    # Called in whichever thread lets go of the endpoint last.
+    if loop.is_running():
+        asyncio.run_coroutine_threadsafe(client.aclose(), loop)

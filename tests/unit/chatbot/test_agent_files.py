@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from chatbot.agent.agents import Agents
 from chatbot.deployment_files import DeploymentFiles
 from chatbot.failures import Failure
 from chatbot.pipelines import Pipelines
-from tests.chat_application import Chat, write_files
+from tests.chat_application import Chat, until, write_files
 from tests.scripted_vllm import MODEL, Script, ScriptedVllm
 
 WRITER = "---\nname: Writer\ndescription: Writes.\ntools: [time]\n---\n\nWrite well.\n"
@@ -191,6 +192,12 @@ def test_another_provider_answers_for_the_pipelines_that_name_it(
         assert (asked["model"], asked["max_completion_tokens"]) == ("big-model", 9)
         assert elsewhere.headers[0]["authorization"] == "Bearer the-key"
         assert vllm.requests == []
+        # With another key come other connections; the old ones are closed.
+        assert elsewhere.connections == 1
+        (folder / "secrets" / "EXAMPLE_KEY").write_text("another\n")
+        assert chat.ask(conversation, "Hello?")["error"]["code"] == "model_key_refused"
+        # LangGraph leaves cycles behind, which hold the endpoint until they are collected.
+        until(lambda: gc.collect() >= 0 and elsewhere.connections == 1)
         # The other agent stays where it is.
         list(chat.events(chat.post(chat.new(), content="Hello?", agent="Here")))
         assert vllm.requests[-1]["model"] == MODEL

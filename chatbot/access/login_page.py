@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.wrappers import Response as AnyResponse
 
 from chatbot.access import audit_trail, passwords, rates, sessions
-from chatbot.data import accounts, audit
+from chatbot.data import accounts
 from chatbot.data.audit import Action
 from chatbot.data.tables import User, UserRole
 from chatbot.failures import Failure
@@ -166,7 +166,6 @@ def _log_in(parts: Services, given_name: str, password: str) -> None:
     _rehash(parts, user, password)
     sessions.begin(parts, user)
     with parts.database.write() as session:
-        audit.forget_old(session)
         audit_trail.record(session, Action.LOGIN, user_id=user.id, user_name=user.name)
 
 

@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from chatbot.access import audit_trail, oidc, rates, sessions
 from chatbot.access.login_page import DATABASE_DOWN, login_form, note_database, safe_next
-from chatbot.data import accounts, audit
+from chatbot.data import accounts
 from chatbot.data.audit import Action
 from chatbot.data.login_sessions import LASTS_OIDC
 from chatbot.data.tables import User, UserRole
@@ -104,7 +104,6 @@ def _account(parts: Services, provider: oidc.Provider, claims: dict[str, object]
         if new:
             _record(database, Action.USER_CREATED, user)
         if user.disabled_at is None:
-            audit.forget_old(database)
             _record(database, Action.LOGIN, user)
     if user.disabled_at is not None:
         raise Failure("disabled", "Your account is disabled here.", "Ask an admin.", status=403)

@@ -102,5 +102,5 @@ def listing(
 
 
 def forget_old(session: Session) -> None:
-    """Remove events that are older than a year."""
+    """Remove events that are older than ``KEPT``."""
     session.execute(delete(AuditEvent).where(AuditEvent.at < now() - KEPT))

@@ -13,7 +13,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from chatbot.data import recovery, run_log
+from chatbot.data import audit, recovery, run_log
 from chatbot.data.database import Database
 from chatbot.data.run_log import Wishes
 from chatbot.data.tables import Status, now
@@ -170,6 +170,7 @@ class Watch:
             self._recover(session)
             if prune:
                 run_log.prune(session, _ago(_KEEP_EVENTS))
+                audit.forget_old(session)
 
     def _recover(self, session: Session) -> None:
         if self._hearing_since < _ago(_SILENT):

@@ -13,11 +13,12 @@ from sqlalchemy import update
 
 from chatbot.access import passwords
 from chatbot.access.setup_token import offer
-from chatbot.data import accounts, login_sessions
-from chatbot.data.tables import LoginSession, User, UserRole, now
+from chatbot.data import accounts, audit, login_sessions
+from chatbot.data.tables import AuditEvent, LoginSession, User, UserRole, now
 from chatbot.failures import Failure
+from chatbot.runs import watch
 from tests.chat_accounts import ADMIN, PASSWORD, Guarded, log_in
-from tests.chat_application import Chat
+from tests.chat_application import Chat, until
 
 
 def test_who_is_not_logged_in_is_sent_to_the_login_and_back(guarded: Guarded) -> None:
@@ -224,6 +225,20 @@ def test_sessions_that_are_over_are_forgotten(guarded: Guarded) -> None:
         session.execute(update(LoginSession).values(expires_at=now() - timedelta(days=1)))
         login_sessions.forget_old(session)
         assert session.query(LoginSession).count() == 0
+
+
+def test_old_events_leave_the_audit_log_by_themselves(
+    guarded: Guarded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("_BEAT", "_PRUNE"):
+        monkeypatch.setattr(watch, name, 0.02)
+    guarded.as_("ann")
+    guarded.as_("bob")
+    with guarded.chat.parts.database.write() as session:
+        old = now() - audit.KEPT - timedelta(seconds=1)
+        anns = AuditEvent.user_id == guarded.ids["ann"]
+        session.execute(update(AuditEvent).where(anns).values(at=old))
+    until(lambda: guarded.actions().count("login") == 1)
 
 
 def test_the_last_admin_stays(guarded: Guarded) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from typing import cast
@@ -68,17 +69,20 @@ def in_person() -> Principal:
     return found
 
 
-def manager() -> Principal:
+def manager(refusal: Callable[[], Failure] | None = None) -> Principal:
     """Return the account, where it may manage accounts.
 
+    Args:
+        refusal: what an account is told that may not; by default that only admins may.
+
     Raises:
-        Failure: 403, it may not; 409, nobody logs in here.
+        Failure: 403, it may not, or ``refusal``'s; 409, nobody logs in here.
     """
     found = in_person()
     if found.by is By.NOTHING:
         raise no_accounts()
     if found.role is not UserRole.ADMIN:
-        raise _admins_only()
+        raise (refusal or _admins_only)()
     return found
 
 

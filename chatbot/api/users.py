@@ -1,4 +1,7 @@
-"""Accounts, for admins: ``/api/users``."""
+"""Accounts, for admins: ``/api/users``.
+
+To everybody else no account has an id: theirs gives 404, as one does that there is not.
+"""
 
 from __future__ import annotations
 
@@ -112,7 +115,7 @@ def create_user(body: NewUser) -> tuple[dict[str, Any], int]:
 @api.patch(_ONE, responses={"200": ShownUser, **errors(400, 403, 404, 409, 415)})
 def change_user(path: UserPath, body: UserChange) -> dict[str, Any]:
     """Change an account's role, or disable it: its sessions end, its keys rest."""
-    manager()
+    manager(accounts.not_found)
     with services().database.write() as session:
         accounts.alone(session)
         user = accounts.get(session, path.user_id)
@@ -131,7 +134,7 @@ def change_user(path: UserPath, body: UserChange) -> dict[str, Any]:
 @api.post(f"{_ONE}/password", responses={"204": None, **errors(400, 403, 404, 409, 415, 503)})
 def reset_password(path: UserPath, body: NewPassword) -> tuple[str, int]:
     """Give an account a new password; its sessions end."""
-    manager()
+    manager(accounts.not_found)
     _passwords_only()
     with services().database.read() as session:
         name = accounts.get(session, path.user_id).name
@@ -148,7 +151,7 @@ def reset_password(path: UserPath, body: NewPassword) -> tuple[str, int]:
 @api.delete(_ONE, responses={"204": None, **errors(403, 404, 409)})
 def delete_user(path: UserPath) -> tuple[str, int]:
     """Delete an account with all that it has: conversations, documents, keys."""
-    principal = manager()
+    principal = manager(accounts.not_found)
     parts = services()
     with parts.database.write() as session:
         accounts.alone(session)

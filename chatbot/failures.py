@@ -76,3 +76,8 @@ def shutting_down() -> Failure:
         status=503,
         retry_after=10,
     )
+
+
+def client_left() -> Failure:
+    """Say that nobody waits for the response; the status is what nginx logs for it."""
+    return Failure("client_left", "The client has closed the connection.", status=499)

@@ -101,7 +101,7 @@ def answer_ended(
     """Count an answer.
 
     Args:
-        way: "agent" or "v1".
+        way: "agent", "title" or "v1".
         status: how it ended.
         usage: ``prompt_tokens`` and ``completion_tokens``, where they are known.
         timings: ``first_token_ms`` and ``tokens_per_second``, where they are known.

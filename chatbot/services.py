@@ -21,7 +21,9 @@ from chatbot.documents.mounted import MountedDocuments, lock_of
 from chatbot.model.server import ModelServer, http_client
 from chatbot.runs.admission import Admission, Seats
 from chatbot.runs.background_loop import BackgroundLoop
+from chatbot.runs.completion_counts import CompletionCounts
 from chatbot.runs.runs import Runs
+from chatbot.runs.titles import Titles
 from chatbot.runs.watch import Limits
 from chatbot.settings import Settings
 
@@ -68,6 +70,9 @@ class Services:
         self.responder = ChatResponder(settings, self.agents, endpoints, toolbox, self.database)
         limits = Limits(settings.leave_grace, settings.drain_timeout)
         self.runs = Runs(self.loop, self.database, self.responder, self.admission, limits)
+        self.completions = CompletionCounts(self.database)
+        self.loop.submit(self.completions.work())
+        self.titles = Titles(settings, self.loop, self.database, self.responder, self.admission)
         self.loop.submit(self.responder.warm_up())
         self.mounted = _mounted(settings, self.database)
 
@@ -85,6 +90,7 @@ class Services:
     def close(self) -> None:
         """End all runs (they save what they have) and close every connection."""
         self.runs.close()
+        self.loop.run(self.completions.write())
         if self.mounted is not None:
             self.mounted.close()
         self.loop.close()

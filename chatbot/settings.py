@@ -26,7 +26,8 @@ class Settings(BaseModel):
     ``max_streams`` is for all ``workers`` together; an answer whose last reader is gone is ended
     after ``leave_grace``; answers in progress have ``drain_timeout`` when the process is to end.
 
-    ``max_upload`` is in bytes; ``documents`` is a folder whose files everyone may search.
+    ``max_upload`` is in bytes; ``documents`` is a folder whose files everyone may search;
+    ``model_titles``: the model writes the titles of new conversations.
 
     ``vllm_base_url`` ends in ``/v1`` without a slash after it; ``database_url`` holds no password.
     """
@@ -48,6 +49,7 @@ class Settings(BaseModel):
     metrics: str
     max_upload: int
     documents: Path | None
+    model_titles: bool
     published_on_loopback: bool
 
     @classmethod
@@ -75,6 +77,7 @@ class Settings(BaseModel):
             token_timeout=number(env, "ARCHI_TOKEN_TIMEOUT", "60", 0.1, 3600),
             max_upload=int(number(env, "ARCHI_MAX_UPLOAD", str(20 * 2**20), 1024, 2**30)),
             documents=_documents(env.get("ARCHI_DOCUMENTS")),
+            model_titles=choice(env, "ARCHI_MODEL_TITLES", ("true", "false")) == "true",
             metrics=choice(env, "ARCHI_METRICS", ("loopback", "none", "token")),
             published_on_loopback=is_loopback(env.get("ARCHI_PUBLISHED_BIND", host)),
         )

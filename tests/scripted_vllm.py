@@ -1,7 +1,8 @@
 """A scripted OpenAI-compatible server for tests: real HTTP on loopback, vLLM's habits.
 
 Tests set ``server.script`` and read ``server.requests``, ``server.running`` and
-``server.aborted``. It notices at once when a client closes its connection, as vLLM does.
+``server.aborted``. Requests for titles are in ``server.title_requests`` instead. It notices at
+once when a client closes its connection, as vLLM does.
 """
 
 from __future__ import annotations
@@ -9,9 +10,11 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, Self
+
+from chatbot.agent import title
 
 MODEL = "HuggingFaceTB/SmolLM2-135M-Instruct"
 
@@ -38,6 +41,8 @@ class Script:
         images: whether the model sees images; a request that carries one is refused otherwise.
         tool_error: (status, message) for a request with tools.
         hold: the answer waits after its first chunk until ``server.release()``.
+        title: what is written where a conversation's title is asked for.
+        title_hangs: nothing is ever said then.
     """
 
     tokens: list[str] = field(default_factory=lambda: ["Hello", " from", " the", " script", "."])
@@ -57,6 +62,8 @@ class Script:
     rounds: list[list[tuple[str, str]]] = field(default_factory=list)
     said_first: list[str] = field(default_factory=list)
     images: bool = True
+    title: str = ""
+    title_hangs: bool = False
 
 
 class ScriptedVllm:
@@ -70,6 +77,7 @@ class ScriptedVllm:
         self.models_hang = False
         self.api_key = api_key
         self.requests: list[dict[str, Any]] = []
+        self.title_requests: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
         self.running = 0
         self.completed = 0
@@ -84,6 +92,11 @@ class ScriptedVllm:
     @property
     def base_url(self) -> str:
         return f"http://127.0.0.1:{self.port}/v1"
+
+    @property
+    def connections(self) -> int:
+        """How many are open."""
+        return len(self._writers)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -120,6 +133,7 @@ class ScriptedVllm:
         self.tokenize = True
         self.models_hang = False
         self.requests.clear()
+        self.title_requests.clear()
         self.headers.clear()
         self._released.clear()
         with self._changed:
@@ -186,20 +200,29 @@ class ScriptedVllm:
             return self._json(writer, 200, {"count": count_tokens(body["messages"])})
         if path != "/v1/chat/completions":
             return self._json(writer, 404, {"detail": "Not Found"})
+        if body["messages"][0] == {"role": "system", "content": title.SYSTEM}:
+            self.title_requests.append(body)
+            return await self._chat(self._title(body, writer), reader)
         self.requests.append(body)
         self.headers.append(headers)
-        return await self._chat(body, reader, writer)
+        return await self._chat(self._answer(body, writer), reader, completed=1)
+
+    async def _title(self, body: dict[str, Any], writer: asyncio.StreamWriter) -> bool:
+        if body["model"] not in self.models:
+            return self._not_served(body["model"], writer)
+        script = Script(hang="first") if self.script.title_hangs else Script()
+        return await self._stream(body, script, [self.script.title], {}, writer)
 
     async def _chat(
-        self, body: dict[str, Any], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        self, answer: Coroutine[Any, Any, bool], reader: asyncio.StreamReader, completed: int = 0
     ) -> bool:
         self._count(running=1)
-        answering = asyncio.create_task(self._answer(body, writer))
+        answering = asyncio.create_task(answer)
         leaving = asyncio.create_task(reader.read(1))
         try:
             done, _ = await asyncio.wait({answering, leaving}, return_when=asyncio.FIRST_COMPLETED)
             if answering in done:
-                self._count(completed=1)
+                self._count(completed=completed)
                 return answering.result()
             self._count(aborted=1)
             return False
@@ -212,8 +235,7 @@ class ScriptedVllm:
     async def _answer(self, body: dict[str, Any], writer: asyncio.StreamWriter) -> bool:
         script = self.script
         if body["model"] not in self.models:
-            message = f"The model `{body['model']}` does not exist."
-            return self._json(writer, 404, _error(message, "NotFoundError", 404))
+            return self._not_served(body["model"], writer)
         if script.error and script.error_times != 0:
             script.error_times = script.error_times and script.error_times - 1
             status, message = script.error
@@ -306,6 +328,10 @@ class ScriptedVllm:
         writer.write(b"0\r\n\r\n")
         await writer.drain()
         return True
+
+    def _not_served(self, model: str, writer: asyncio.StreamWriter) -> bool:
+        message = f"The model `{model}` does not exist."
+        return self._json(writer, 404, _error(message, "NotFoundError", 404))
 
     @staticmethod
     def _json(writer: asyncio.StreamWriter, status: int, body: dict[str, Any]) -> bool:

@@ -55,6 +55,7 @@ def chat_environment(settings: Settings) -> dict[str, str]:
         "ARCHI_MAX_STREAMS": str(chatbot.max_streams),
         "ARCHI_LEAVE_GRACE": str(chatbot.leave_grace),
         "ARCHI_DRAIN_TIMEOUT": str(_DRAIN_SECONDS),
+        "ARCHI_MODEL_TITLES": "true" if chatbot.model_titles else "false",
         "ARCHI_MAX_UPLOAD": str(chatbot.max_upload * _MIB),
         "ARCHI_METRICS": chatbot.metrics,
         **{name: value for name, value in optional.items() if value is not None},

@@ -182,6 +182,12 @@ class ChatbotSettings(Section):
         "takes it up again.",
         examples=["30s"],
     )
+    model_titles: bool = Field(
+        True,
+        description="The model writes a conversation's title after its first answer, by a short "
+        "request of its own; without it the title is the beginning of the question.",
+        examples=[False],
+    )
     max_upload: Memory = Field(
         20, description="The largest file that may be uploaded.", examples=["50m"]
     )

@@ -18,11 +18,13 @@ _MINUTE = 60
 _QUESTIONS = "questions"
 _COMPLETIONS = "completions"
 _UPLOADS = "uploads"
+_TITLES = "titles"
 
 # What is counted, by method and rule.
 COUNTED = {
     ("POST", "/api/conversations/<uuid:conversation_id>/messages"): _QUESTIONS,
     ("POST", "/api/messages/<uuid:message_id>/continue"): _QUESTIONS,
+    ("POST", "/api/conversations/<uuid:conversation_id>/title"): _TITLES,
     ("POST", "/v1/chat/completions"): _COMPLETIONS,
     ("POST", "/api/documents"): _UPLOADS,
 }
@@ -50,4 +52,4 @@ def _count() -> None:
 def _per_minute(settings: AccessSettings, what: str) -> int:
     if what == _UPLOADS:
         return UPLOADS_PER_MINUTE if settings.guarded else 0
-    return settings.questions if what == _QUESTIONS else settings.completions
+    return settings.completions if what == _COMPLETIONS else settings.questions

@@ -12,14 +12,12 @@ from chatbot.data.tables import ToolStatus
 class ContextFitted:
     """The prompt is ready. Lengths are in tokens, None where they are unknown.
 
-    ``limit`` is the model's context; ``dropped`` messages of the conversation were left out, and
-    ``summarized`` of them are told by a summary.
+    ``limit`` is the model's context; ``dropped`` messages of the conversation were left out.
     """
 
     tokens: int | None
     limit: int | None
     dropped: int = 0
-    summarized: int = 0
 
 
 @dataclass(frozen=True)

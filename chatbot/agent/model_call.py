@@ -50,7 +50,8 @@ class Call:
     """What one request to the model is made of.
 
     ``turns`` are without the system prompt; ``tools`` are as OpenAI's API describes them;
-    ``continued``: the last of the turns is an answer that the model goes on with.
+    ``continued``: the last of the turns is an answer that the model goes on with. ``thinking``
+    False: a model that can also answer without reasoning does so.
     """
 
     endpoint: Endpoint
@@ -59,6 +60,7 @@ class Call:
     tools: Sequence[dict[str, Any]] = ()
     sampling: Sampling = field(default_factory=Sampling)
     continued: bool = False
+    thinking: bool = True
 
 
 class ModelCall:
@@ -180,6 +182,9 @@ class ModelCall:
             extra[call.endpoint.max_tokens_field] = prompt.max_tokens
         if call.continued:
             extra |= {"continue_final_message": True, "add_generation_prompt": False}
+        if not call.thinking and call.endpoint.server is not None:
+            # What the templates of Qwen3, DeepSeek and others look at; the rest ignores it.
+            extra["chat_template_kwargs"] = {"enable_thinking": False, "thinking": False}
         options: dict[str, Any] = {"extra_body": extra} if extra else {}
         if call.tools:
             options["tools"] = list(call.tools)

@@ -18,11 +18,14 @@ from chatbot.agent.model_call import Call, ModelCall
 from chatbot.agent.prompt import Conversation, conversation
 from chatbot.agent.providers import Endpoint, Endpoints
 from chatbot.agent.request import AnswerRequest
+from chatbot.agent.title import title_of
 from chatbot.agent.tools.toolbox import Toolbox
 from chatbot.data import documents
 from chatbot.data.database import Database
 from chatbot.data.documents import Attached
+from chatbot.data.titles import Exchange
 from chatbot.failures import Failure
+from chatbot.model import errors as model_errors
 from chatbot.model.errors import NO_IMAGES
 from chatbot.settings import Settings
 
@@ -40,6 +43,10 @@ _LANGCHAIN = (
     "chatbot.agent.tools.document_search",
     "langchain_mcp_adapters.tools",
 )
+
+
+# Seconds that a title may take: nobody waits longer for one.
+_TITLE_PATIENCE = 30.0
 
 
 class Responder(Protocol):
@@ -125,6 +132,20 @@ class ChatResponder:
             yield Notice(
                 NO_IMAGES, f"{endpoint.name} does not see the images of earlier questions."
             )
+
+    async def title(self, exchange: Exchange) -> str | None:
+        """Have a conversation's title written; None where the model writes something else.
+
+        Raises:
+            Failure: why there is no title.
+        """
+        await self.warm_up()
+        endpoint = self._endpoints.of(exchange.model)
+        try:
+            async with asyncio.timeout(_TITLE_PATIENCE):
+                return await title_of(exchange, endpoint, self._settings)
+        except TimeoutError:
+            raise model_errors.stalled(_TITLE_PATIENCE, first=False) from None
 
     def _answer(self, call: Call, tools: list[BaseTool]) -> AsyncGenerator[AgentEvent, None]:
         if not tools:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from flask import request
+
 from chatbot.access import audit_trail
 from chatbot.access.principal import current
 from chatbot.api.description import blueprint, errors, shown
@@ -23,6 +25,8 @@ from chatbot.api.schemas import (
 from chatbot.data import conversations
 from chatbot.data.audit import Action
 from chatbot.data.message_details import MessageDetails
+from chatbot.data.tables import TitleBy
+from chatbot.runs.client_connection import ClientConnection
 from chatbot.services import services
 
 api = blueprint("conversations", __name__)
@@ -77,7 +81,8 @@ def change_conversation(path: ConversationPath, body: ConversationChange) -> dic
     """Change a conversation's title, or what its next answers are made with."""
     with services().database.write() as session:
         conversation = conversations.get(session, path.conversation_id, current().user_id)
-        conversation.title = body.title or conversation.title
+        if body.title is not None:
+            conversation.title, conversation.title_by = body.title, TitleBy.OWNER
         if body.settings is not None:
             changes = body.settings.model_dump(mode="json", exclude_unset=True)
             conversations.change_settings(conversation, changes)
@@ -92,6 +97,18 @@ def delete_conversation(path: ConversationPath) -> tuple[str, int]:
         audit_trail.record(session, Action.CONVERSATION_DELETED, target=str(path.conversation_id))
     services().runs.end_conversation(path.conversation_id)
     return "", 204
+
+
+@api.post(f"{_ONE}/title", responses={"200": ShownConversation, **errors(404)})
+def title_conversation(path: ConversationPath) -> dict[str, Any]:
+    """Have the model write a conversation's title, where that still is the question's words.
+
+    Once there is a whole answer. Where the model gives no title, or cannot be asked now, the title
+    stays, and so does one that its owner has given.
+    """
+    connection = ClientConnection(request.environ)
+    conversation = services().titles.write(path.conversation_id, current().user_id, connection.gone)
+    return shown(ShownConversation.of(conversation))
 
 
 @api.get(f"{_ONE}/messages", responses={"200": MessageList, **errors(404)})

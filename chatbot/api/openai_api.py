@@ -1,7 +1,7 @@
 """The OpenAI-compatible API, under ``/v1``: what is asked is handed to vLLM, and back.
 
 It does not go through LangChain: a program that speaks OpenAI's API wants the model server's own
-answer, chunk by chunk. Nothing of it is kept.
+answer, chunk by chunk. Nothing of it is kept but how much it was.
 """
 
 from __future__ import annotations
@@ -12,10 +12,13 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 from itertools import chain
 from typing import Any
+from uuid import UUID
 
 import httpx2
 from flask import Blueprint, Response, jsonify, request
 
+from chatbot import failures
+from chatbot.access.principal import current
 from chatbot.api import json_body
 from chatbot.api.openai_request import LENGTHS, checked
 from chatbot.api.openai_tally import Tally
@@ -46,7 +49,8 @@ def chat_completions() -> Response:
     parts.admission.enter()
     channel: Channel[bytes] = Channel()
     opened: Future[httpx2.Response] = Future()
-    work = parts.loop.submit(_relay(parts, body, opened, channel))
+    user_id = current().user_id
+    work = parts.loop.submit(_relay(parts, user_id, body, opened, channel))
     # The place is given back when the request to vLLM has ended, not when the client has left.
     work.add_done_callback(lambda _: channel.close())
     work.add_done_callback(lambda _: parts.admission.leave())
@@ -70,7 +74,11 @@ def chat_completions() -> Response:
 
 
 async def _relay(
-    parts: Services, body: dict[str, Any], opened: Future[httpx2.Response], channel: Channel[bytes]
+    parts: Services,
+    user_id: UUID,
+    body: dict[str, Any],
+    opened: Future[httpx2.Response],
+    channel: Channel[bytes],
 ) -> None:
     """Hand a request to vLLM and its answer, byte by byte, to the channel.
 
@@ -97,15 +105,15 @@ async def _relay(
                     tally.add(piece)
                     await channel.put(piece)
         if tally.whole:
-            tally.ended(Status.COMPLETE)
+            parts.completions.add(user_id, tally.ended(Status.COMPLETE))
         else:
-            tally.ended(Status.INTERRUPTED)
+            parts.completions.add(user_id, tally.ended(Status.INTERRUPTED))
             await channel.put(_in_band(model_errors.cut()))
     except asyncio.CancelledError:
-        tally.ended(Status.INTERRUPTED)
+        parts.completions.add(user_id, tally.ended(Status.INTERRUPTED))
         raise
     except Exception as error:
-        tally.ended(Status.ERROR)
+        parts.completions.add(user_id, tally.ended(Status.ERROR))
         failure = _failure(error, parts, patience, first=not tally.begun, model=str(body["model"]))
         if opened.done():
             if not streaming:
@@ -163,15 +171,9 @@ def _wait(
             opened.result(0.1)
         except TimeoutError:
             if connection.gone():
-                raise _left() from None
+                raise failures.client_left() from None
             if work.done():
-                raise Failure(
-                    "shutting_down",
-                    "The chat application is shutting down.",
-                    "Try again in a minute.",
-                    status=503,
-                    retry_after=10,
-                ) from None
+                raise failures.shutting_down() from None
         else:
             return
 
@@ -179,13 +181,8 @@ def _wait(
 def _all(channel: Channel[bytes], connection: ClientConnection) -> Iterator[bytes]:
     while (pieces := channel.take(0.1)) is not None:
         if connection.gone():
-            raise _left()
+            raise failures.client_left()
         yield from pieces
-
-
-def _left() -> Failure:
-    # Nobody reads this answer; the status is what nginx logs for it.
-    return Failure("client_left", "The client has closed the connection.", status=499)
 
 
 def _raise_if_failed(work: Future[None]) -> None:

@@ -7,6 +7,7 @@ import time
 
 from chatbot import metrics
 from chatbot.data.tables import Status
+from chatbot.data.usage import Counts
 
 # The usage and [DONE] stand at the end, in far less than this.
 _TAIL = 2048
@@ -44,12 +45,18 @@ class Tally:
         self._chunks += piece.count(b"data:")
         self._tail = (self._tail + piece)[-_TAIL:]
 
-    def ended(self, status: Status) -> None:
-        """Tell the metrics how the answer ended, and what it cost."""
+    def ended(self, status: Status) -> Counts:
+        """Tell the metrics how the answer ended, and return what it cost."""
         usage = {key.decode(): int(value) for key, value in _USAGE.findall(self._tail)}
         if self._streaming:
             usage.setdefault("completion_tokens", max(0, self._chunks - _OTHER_CHUNKS))
         metrics.answer_ended("v1", status, usage, self._timings(usage.get("completion_tokens", 0)))
+        return Counts(
+            answers=1,
+            errors=int(status == Status.ERROR),
+            interrupted=int(status == Status.INTERRUPTED),
+            **usage,
+        )
 
     def _timings(self, tokens: int) -> dict[str, float]:
         # What is not streamed comes at once, at its end.

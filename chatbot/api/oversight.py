@@ -32,7 +32,8 @@ class Days(Query):
 class Usage(BaseModel):
     """Usage by account and day, the newest first, and the newest answers that failed.
 
-    What people have deleted is not counted, nor is what went through `/v1`: see `/metrics`.
+    Completions of `/v1` are counted, but not kept, so none of them is among those that failed.
+    Answers that people have deleted are not counted.
     """
 
     days: list[DayOfUse]

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from chatbot.data.conversations import MAX_TITLE_CHARS, PAGE
 from chatbot.data.message_details import MessageDetails
-from chatbot.data.tables import Conversation, Message, Role, Status, ToolStatus
+from chatbot.data.tables import Conversation, Message, Role, Status, TitleBy, ToolStatus
 from chatbot.failures import Failure
 
 MAX_QUESTION_CHARS = 200_000
@@ -160,6 +160,7 @@ class ShownConversation(Shown):
 
     id: UUID
     title: str
+    title_by: TitleBy
     settings: dict[str, Any]
     created_at: datetime
     updated_at: datetime

@@ -23,6 +23,7 @@ from chatbot.data.tables import (
     Message,
     Role,
     Status,
+    TitleBy,
     now,
 )
 from chatbot.failures import Failure
@@ -66,7 +67,11 @@ def title_from(question: str) -> str:
 
 def create(session: Session, owner: UUID, title: str = "") -> Conversation:
     """Add a new, empty conversation."""
-    conversation = Conversation(user_id=owner, title=title[:MAX_TITLE_CHARS])
+    conversation = Conversation(
+        user_id=owner,
+        title=title[:MAX_TITLE_CHARS],
+        title_by=TitleBy.OWNER if title else TitleBy.QUESTION,
+    )
     session.add(conversation)
     session.flush()
     return conversation

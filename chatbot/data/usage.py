@@ -1,20 +1,22 @@
 """What answers have cost, by account and day, and which failed.
 
-Every function takes an open session. What people have deleted is not counted.
+Every function takes an open session. Answers that people have deleted are not counted; of
+completions, which are not kept, the counts are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, case, func, select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from chatbot.data.tables import Conversation, Message, Role, Status, User, now
+from chatbot.data.tables import CompletionUsage, Conversation, Message, Role, Status, User, now
 
 
 @dataclass(frozen=True)
@@ -42,8 +44,70 @@ class FailedAnswer:
     message: str
 
 
+@dataclass
+class Counts:
+    """How many completions there were, how they ended, and their tokens."""
+
+    answers: int = 0
+    errors: int = 0
+    interrupted: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+    def add(self, other: Counts) -> None:
+        """Add another's."""
+        for part in fields(self):
+            setattr(self, part.name, getattr(self, part.name) + getattr(other, part.name))
+
+
+def count_completions(session: Session, counted: Mapping[tuple[UUID, date], Counts]) -> None:
+    """Add to what accounts have used on a day by ``/v1``; accounts that are gone are left out."""
+    wanted = {user_id for user_id, _ in counted}
+    there = set(session.scalars(select(User.id).where(User.id.in_(wanted))))
+    rows = [
+        {"user_id": user_id, "day": day, **asdict(counts)}
+        for (user_id, day), counts in counted.items()
+        if user_id in there
+    ]
+    if not rows:
+        return
+    postgres = session.get_bind().dialect.name == "postgresql"
+    insert = postgresql.insert if postgres else sqlite.insert
+    new = insert(CompletionUsage)
+    sums = {
+        part.name: getattr(CompletionUsage, part.name) + new.excluded[part.name]
+        for part in fields(Counts)
+    }
+    session.execute(new.on_conflict_do_update(index_elements=["user_id", "day"], set_=sums), rows)
+
+
 def by_day(session: Session, days: int) -> list[DayOfUse]:
     """Return the days of use of the last ``days`` days, the newest first."""
+    found = {(row.day, row.name): row for row in _answers(session, days)}
+    for row in _completions(session, days):
+        key = (row.day, row.name)
+        found[key] = row if key not in found else _together(found[key], row)
+    return [found[key] for key in sorted(found, key=lambda key: (-key[0].toordinal(), key[1]))]
+
+
+def _together(one: DayOfUse, other: DayOfUse) -> DayOfUse:
+    sums = {
+        part.name: getattr(one, part.name) + getattr(other, part.name) for part in fields(Counts)
+    }
+    return replace(one, **sums)
+
+
+def _completions(session: Session, days: int) -> list[DayOfUse]:
+    columns = [getattr(CompletionUsage, part.name) for part in fields(Counts)]
+    wanted = (
+        select(User.id, User.name, CompletionUsage.day, *columns)
+        .join(User, CompletionUsage.user_id == User.id)
+        .where(CompletionUsage.day >= _since(days).date())
+    )
+    return [_day_of_use(row) for row in session.execute(wanted).all()]
+
+
+def _answers(session: Session, days: int) -> list[DayOfUse]:
     day = _day(session, Message.created_at)
     wanted = (
         select(
@@ -60,7 +124,6 @@ def by_day(session: Session, days: int) -> list[DayOfUse]:
         .join(User, Conversation.user_id == User.id)
         .where(Message.role == Role.ASSISTANT, Message.created_at >= _since(days))
         .group_by(User.id, User.name, day)
-        .order_by(day.desc(), User.name)
     )
     return [_day_of_use(row) for row in session.execute(wanted).all()]
 

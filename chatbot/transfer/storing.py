@@ -18,6 +18,7 @@ from chatbot.data.tables import (
     Document,
     Feedback,
     Message,
+    TitleBy,
     ToolCall,
 )
 from chatbot.transfer.archive import ArchivedConversation, ArchivedMessage
@@ -52,6 +53,7 @@ def store(session: Session, owner: UUID, archived: Sequence[ArchivedConversation
                 "id": made,
                 "user_id": owner,
                 "title": conversation.title,
+                "title_by": TitleBy.OWNER if conversation.title else TitleBy.QUESTION,
                 "settings": conversation.settings.model_dump(mode="json", exclude_none=True),
                 "created_at": conversation.created_at,
                 "updated_at": conversation.updated_at,

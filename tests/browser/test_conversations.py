@@ -36,6 +36,34 @@ def test_a_conversation_is_renamed_and_deleted(page: Page) -> None:
     expect(item).to_have_count(0)
 
 
+def test_the_model_writes_the_title_after_the_first_answer(page: Page, vllm: ScriptedVllm) -> None:
+    vllm.script = Script(title='"Whales and their tusks"')
+    answered(page, "Which whale has a tusk, and what is it for?")
+    heading = page.get_by_role("heading", level=1)
+    expect(heading).to_have_text("Whales and their tusks")
+    item = page.get_by_test_id("conversation-item").filter(has_text="Whales and their tusks")
+    expect(item).to_be_visible()
+    expect(page).to_have_title("Whales and their tusks · Archi")
+    # The reader may look again, and the model is not asked again.
+    page.reload()
+    expect(heading).to_have_text("Whales and their tusks")
+    answered(page, "And why?")
+    assert len(vllm.title_requests) == 1
+
+
+def test_a_new_title_is_seen_in_every_tab(page: Page) -> None:
+    answered(page, "Two tabs, one title")
+    other = page.context.new_page()
+    other.goto(page.url)
+    expect(other.get_by_role("heading", level=1)).to_have_text("Two tabs, one title")
+    item = page.get_by_test_id("conversation-item").filter(has_text="Two tabs, one title")
+    item.hover()
+    item.get_by_test_id("rename-conversation").click()
+    page.get_by_test_id("rename-input").fill("Seen twice")
+    page.get_by_test_id("rename-input").press("Enter")
+    expect(other.get_by_role("heading", level=1)).to_have_text("Seen twice")
+
+
 def test_search_finds_a_message_and_shows_it(page: Page, vllm: ScriptedVllm) -> None:
     vllm.script = Script(tokens=["A narwhal ", "has one tusk."])
     answered(page, "Which whale has a tusk?")

@@ -83,6 +83,8 @@ export const listConversations = (before, limit) => {
 export const createConversation = () => json("POST", "/api/conversations", { body: {} });
 export const changeConversation = (id, change) =>
   json("PATCH", `/api/conversations/${id}`, { body: change });
+/** Have the model write the title of a conversation whose title is the question's words. */
+export const titleConversation = (id) => json("POST", `/api/conversations/${id}/title`, { body: {} });
 export const deleteConversation = (id) => request("DELETE", `/api/conversations/${id}`);
 export const deleteConversations = () =>
   json("DELETE", "/api/conversations", { body: { confirm: "delete all conversations" } });

@@ -3,7 +3,7 @@
 import { announce } from "./announcer.js";
 import { Answer } from "./answer.js";
 import { askQuestion, continueAnswer, followAnswer } from "./answer-stream.js";
-import { ApiError, changeConversation, createConversation, getMessages } from "./api.js";
+import { ApiError, changeConversation, createConversation, getMessages, titleConversation } from "./api.js";
 import { Branches } from "./branches.js";
 import { element, errorCard } from "./elements.js";
 import { LiveAnswer } from "./live-answer.js";
@@ -222,6 +222,17 @@ export class Conversation {
     this.drawBusy();
     if (this.id === id && live.data.status === "stopped") announce("The answer was stopped.");
     if (live.data.error) this.onFailed();
+    if (live.data.status === "complete") this.title(id);
+  }
+
+  /** Let the model write the title, once; without one the question's words stay. */
+  async title(id) {
+    if (this.sidebar.get(id)?.title_by !== "question") return;
+    try {
+      this.sidebar.retitled(await titleConversation(id));
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+    }
   }
 
   refused(id, error, text) {

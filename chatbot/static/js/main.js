@@ -33,7 +33,7 @@ const sidebar = new Sidebar({
   },
 });
 const tabs = new Tabs((id) => {
-  sidebar.load();
+  loadList();
   if (id) conversation.changedElsewhere(id);
 });
 const conversation = new Conversation({
@@ -75,6 +75,13 @@ function idInAddress() {
 function showTitle(title) {
   document.getElementById("title").textContent = title || NEW;
   document.title = title ? `${title} · Archi` : "Archi";
+}
+
+/** The list, and the title of what is open, which another tab may have changed. */
+async function loadList() {
+  await sidebar.load();
+  const open = sidebar.get(conversation.id);
+  if (open) showTitle(open.title);
 }
 
 async function go(id, messageId = null) {
@@ -122,5 +129,5 @@ addEventListener("popstate", () => go(idInAddress()));
 
 showAccount();
 modelState.check();
-sidebar.load().then(() => conversation.id && showTitle(sidebar.get(conversation.id)?.title));
+loadList();
 go(idInAddress());

@@ -73,6 +73,15 @@ export class Sidebar {
     this.draw();
   }
 
+  /** A conversation that is here has got a title; it stays where it is. */
+  retitled({ id, title, title_by }) {
+    const conversation = this.get(id);
+    if (!conversation) return;
+    Object.assign(conversation, { title, title_by });
+    this.draw();
+    this.onRenamed(conversation);
+  }
+
   select(id) {
     this.current = id;
     this.draw();
@@ -169,8 +178,7 @@ export class Sidebar {
       let failure = "";
       if (keep && title && title !== conversation.title) {
         try {
-          Object.assign(conversation, await changeConversation(conversation.id, { title }));
-          this.onRenamed(conversation);
+          this.retitled(await changeConversation(conversation.id, { title }));
         } catch (error) {
           if (!(error instanceof ApiError)) throw error;
           failure = error.detail.message;

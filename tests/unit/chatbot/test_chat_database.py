@@ -18,7 +18,7 @@ from chatbot.failures import Failure
 from tests.chat_application import ROOT
 from tests.chat_database import database_password, database_url, drop_database
 
-HEAD = "0005"
+HEAD = "0006"
 
 
 def _in_tables(name: str | None, kind: str, _parents: object) -> bool:

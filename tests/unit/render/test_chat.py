@@ -31,6 +31,7 @@ def test_the_whole_environment_on_a_network_of_its_own() -> None:
         "ARCHI_WORKERS": "2",
         "ARCHI_LEAVE_GRACE": "5",
         "ARCHI_DRAIN_TIMEOUT": "25",
+        "ARCHI_MODEL_TITLES": "true",
         "ARCHI_MAX_UPLOAD": str(20 * 2**20),
         "ARCHI_METRICS": "loopback",
     }
@@ -53,6 +54,7 @@ def test_what_the_settings_say_of_access_is_in_the_environment() -> None:
         "auth": {"mode": "oidc", "oidc": OIDC},
         "workers": 3,
         "leave_grace": "1m",
+        "model_titles": False,
         "max_upload": "50m",
         "metrics": "token",
         "documents": "/data/handbook",
@@ -67,6 +69,7 @@ def test_what_the_settings_say_of_access_is_in_the_environment() -> None:
         "ARCHI_TRUSTED_PROXIES": "2",
         "ARCHI_WORKERS": "3",
         "ARCHI_LEAVE_GRACE": "60",
+        "ARCHI_MODEL_TITLES": "false",
         "ARCHI_MAX_UPLOAD": str(50 * 2**20),
         "ARCHI_METRICS": "token",
         "ARCHI_DOCUMENTS": "/documents",

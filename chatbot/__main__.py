@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from chatbot import account_commands, logs, metrics_folder
+from chatbot import account_commands, logs, workers_folder
 from chatbot.access import setup_token
 from chatbot.data import migrate
 from chatbot.data.database import Database
@@ -61,7 +61,7 @@ def main(arguments: Sequence[str]) -> int:
     structlog.get_logger("chatbot").info(
         "starting", model=model, base_url=settings.vllm_base_url, schema=revision
     )
-    metrics_folder.prepare()
+    workers_folder.prepare()
     Server(settings, setup).run()
     return 0
 

@@ -1,6 +1,6 @@
 """What Prometheus may know: how much is asked, how fast it is answered, what fails.
 
-Numbers only: no names of people, no text. Workers share them through ``metrics_folder``.
+Numbers only: no names of people, no text. Workers share them through ``workers_folder``.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ import structlog
 from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]
 
-from chatbot import metrics_folder
+from chatbot import workers_folder
 from chatbot.access.setup_token import SetupToken
 from chatbot.data.database import Database
 from chatbot.data.recovery import recover_gone
@@ -94,7 +94,7 @@ class Server(BaseApplication):  # type: ignore[misc]
             "pre_fork": self._pre_fork,
             "post_fork": self._post_fork,
             "worker_exit": self._worker_exit,
-            "on_exit": lambda _arbiter: metrics_folder.remove(),
+            "on_exit": lambda _arbiter: workers_folder.remove(),
             "child_exit": self._child_exit,
         }
 

@@ -6,7 +6,7 @@ from typing import cast
 
 from flask import Flask, current_app
 
-from chatbot import metrics_folder
+from chatbot import workers_folder
 from chatbot.access.oidc import Provider
 from chatbot.access.rates import Rates
 from chatbot.access.setup_token import SetupToken
@@ -54,7 +54,7 @@ class Services:
         api_key = self.files.secret("vllm_api_key") or "EMPTY"
         self.database = Database.of(settings, self.files)
         self.setup = setup or SetupToken()
-        shared = metrics_folder.shared()
+        shared = workers_folder.shared()
         self.rates = Rates(shared / "rates.sqlite" if shared else None)
         self.provider = self._provider()
         self.loop = BackgroundLoop()

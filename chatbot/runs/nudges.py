@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from uuid import UUID
 
-from chatbot import metrics_folder
+from chatbot import workers_folder
 from chatbot.runs.worker_name import process_of
 
 _UUID_BYTES = 16
@@ -63,5 +63,5 @@ class Nudges:
 
 
 def _path(process: int) -> Path | None:
-    folder = metrics_folder.shared()
+    folder = workers_folder.shared()
     return None if folder is None else folder / f"stop-{process}"

@@ -111,6 +111,40 @@ def logged_in(browser: Browser, url: str, name: str, password: str) -> Page:
     return page
 
 
+@pytest.mark.parametrize(
+    ("user_agent", "name"),
+    [
+        (
+            "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0",
+            "Firefox on Linux",
+        ),
+        (
+            "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) "
+            "Chrome/142.0.0.0 Safari/537.36 Edg/142.0.0.0",
+            "Edge on Windows",
+        ),
+        (
+            "Mozilla/5.0 (iPhone; CPU iPhone OS 18_6 like Mac OS X) AppleWebKit/605.1.15 "
+            "(KHTML, like Gecko) Version/26.0 Mobile/15E148 Safari/604.1",
+            "Safari on iPhone",
+        ),
+        (
+            "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) "
+            "Chrome/142.0.0.0 Mobile Safari/537.36",
+            "Chrome on Android",
+        ),
+        ("curl/8.5.0", "curl"),
+        ("Mozilla/5.0 (something)", "Mozilla/5.0 (something)"),
+        ("", "Unknown"),
+    ],
+)
+def test_a_sessions_browser_has_the_name_that_people_call_it(
+    page: Page, user_agent: str, name: str
+) -> None:
+    named = "async (it) => (await import('/static/js/browser-name.js')).browserName(it)"
+    assert page.evaluate(named, user_agent) == name
+
+
 def test_a_session_is_ended_and_a_new_password_ends_the_others(
     browser: Browser, guarded: ChatApplication, admin: Page
 ) -> None:
@@ -119,6 +153,7 @@ def test_a_session_is_ended_and_a_new_password_ends_the_others(
     admin.goto(f"{guarded.url}/account")
     sessions = admin.locator("#sessions")
     expect(sessions).to_contain_text("this one")
+    expect(sessions).to_contain_text("Chrome on Linux")
     sessions.get_by_role("button", name="End").first.click()
     expect(sessions.get_by_role("button", name="End")).to_have_count(0)
     other.reload()

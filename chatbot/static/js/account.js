@@ -3,6 +3,7 @@
 import { showAccount } from "./account-menu.js";
 import { announce } from "./announcer.js";
 import { json, me, request } from "./api.js";
+import { browserName } from "./browser-name.js";
 import { confirmDeletion } from "./confirm.js";
 import { copyButton } from "./copy-button.js";
 import { drawTable, moment } from "./data-table.js";
@@ -70,7 +71,7 @@ async function showSessions() {
   drawTable(
     place("sessions"),
     [
-      ["Browser", (session) => session.user_agent],
+      ["Browser", (session) => element("span", { title: session.user_agent }, browserName(session.user_agent))],
       ["Address", (session) => session.address],
       ["Since", (session) => moment(session.created_at)],
       ["Last seen", (session) => moment(session.seen_at)],

@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 _VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
-_PREFIX = "archi-metrics-"
+_PREFIX = "archi-workers-"
 
 
 def prepare() -> Path:

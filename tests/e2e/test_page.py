@@ -54,6 +54,17 @@ def test_a_question_gets_an_answer_token_by_token(page: Page) -> None:
     expect(kept).to_have_text(text)
 
 
+def test_the_model_is_asked_for_the_title(page: Page, assistant: Assistant) -> None:
+    answer = ask(page, "Say hello in one sentence.")
+    expect(answer).to_have_attribute("data-status", "complete", timeout=ANSWER_MS)
+    conversation = f"/api/conversations/{page.url.rsplit('/', 1)[-1]}"
+    until(lambda: assistant.get(conversation)["title_by"] == "model", ANSWER_MS / 1000)
+    until(lambda: assistant.running() == 0, ANSWER_MS / 1000)
+    # Where so small a model writes no title, the question's words stay.
+    heading = page.get_by_role("heading", level=1)
+    until(lambda: heading.inner_text() == assistant.get(conversation)["title"])
+
+
 def test_stop_ends_the_work_of_vllm(page: Page, assistant: Assistant) -> None:
     answer = ask(page, "Count from one to one thousand, one number a line.")
     expect(answer.get_by_test_id("answer-text")).not_to_be_empty(timeout=ANSWER_MS)

@@ -164,7 +164,7 @@ async function showAudit() {
     [
       ["When", (one) => moment(one.at)],
       ["Who", (one) => one.user_name],
-      ["What", (one) => one.action],
+      ["What", (one) => one.action.replaceAll("_", " ")],
       ["Whom or which", (one) => one.target],
       ["From", (one) => one.address],
     ],

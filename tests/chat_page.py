@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Error, Locator, Page, Request, expect
 
 from tests.scripted_vllm import Script
 
@@ -12,6 +12,45 @@ OpenPage = Callable[..., Page]
 
 DESKTOP = {"width": 1280, "height": 800}
 PHONE = {"width": 390, "height": 844}
+
+_NETWORK_CHANGED = "net::ERR_NETWORK_CHANGED"
+
+
+def visit(page: Page, url: str) -> None:
+    """Open an address, whole."""
+    _whole(page, lambda: page.goto(url))
+
+
+def reload(page: Page) -> None:
+    """Load the page again, whole."""
+    _whole(page, page.reload)
+
+
+def _whole(page: Page, load: Callable[[], object]) -> None:
+    """Load until nothing was broken off by a change of the machine's networks.
+
+    Chromium breaks off whatever it is loading when an interface comes or goes, and other tests make
+    and remove Docker's networks at the same time: the page then stands there without its scripts.
+    """
+    for _ in range(5):
+        broken: list[str] = []
+
+        def failed(request: Request, broken: list[str] = broken) -> None:
+            if request.failure == _NETWORK_CHANGED:
+                broken.append(request.url)
+
+        page.on("requestfailed", failed)
+        try:
+            load()
+        except Error as error:
+            if _NETWORK_CHANGED not in error.message:
+                raise
+            broken.append(page.url)
+        finally:
+            page.remove_listener("requestfailed", failed)
+        if not broken:
+            return
+    raise AssertionError(f"the networks change all the time: {broken}")
 
 
 def looking_up() -> Script:

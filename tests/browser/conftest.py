@@ -7,7 +7,7 @@ import requests
 from playwright.sync_api import Browser, Page, expect
 
 from tests.chat_application import ChatApplication
-from tests.chat_page import DESKTOP, OpenPage
+from tests.chat_page import DESKTOP, OpenPage, visit
 from tests.pdf_file import pdf
 from tests.scripted_vllm import ScriptedVllm
 
@@ -63,7 +63,7 @@ def open_page(
                 else None
             ),
         )
-        page.goto(application.url)
+        visit(page, application.url)
         page.bring_to_front()
         expect(page.get_by_test_id("composer")).to_be_focused()
         return page

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.test_accessibility import violations
 from tests.chat_application import ChatApplication
-from tests.chat_page import DESKTOP, PHONE, answered
+from tests.chat_page import DESKTOP, PHONE, answered, reload, visit
 from tests.oidc_provider import CLIENT_ID, CLIENT_SECRET, OidcProvider
 from tests.scripted_vllm import Script, ScriptedVllm
 
@@ -34,7 +34,7 @@ def admin(browser: Browser, guarded: ChatApplication) -> Iterator[Page]:
     """The first admin, made on the page with the token of the log."""
     context = browser.new_context(viewport=DESKTOP)
     page = context.new_page()
-    page.goto(guarded.url)
+    visit(page, guarded.url)
     expect(page.get_by_role("heading", name="The first admin")).to_be_visible()
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)
@@ -55,7 +55,7 @@ def admin(browser: Browser, guarded: ChatApplication) -> Iterator[Page]:
 def test_who_is_logged_in_asks_and_makes_a_key(
     admin: Page, vllm: ScriptedVllm, guarded: ChatApplication
 ) -> None:
-    admin.goto(guarded.url)
+    visit(admin, guarded.url)
     vllm.script = Script()
     answer = answered(admin, "Do you know me?")
     expect(answer).to_contain_text("Hello from the script.")
@@ -70,7 +70,7 @@ def test_who_is_logged_in_asks_and_makes_a_key(
 
 
 def test_an_admin_sees_usage_and_manages_accounts(admin: Page, guarded: ChatApplication) -> None:
-    admin.goto(f"{guarded.url}/admin")
+    visit(admin, f"{guarded.url}/admin")
     expect(admin.get_by_role("img", name=re.compile("^Answers: [1-9]"))).to_be_visible()
     expect(admin.locator("#usage")).to_contain_text("grace")
     expect(admin.locator("#audit")).to_contain_text("grace")
@@ -90,7 +90,7 @@ def test_without_a_session_the_page_leads_to_the_login(
 ) -> None:
     context = browser.new_context(viewport=DESKTOP)
     page = context.new_page()
-    page.goto(f"{guarded.url}/admin")
+    visit(page, f"{guarded.url}/admin")
     expect(page.get_by_role("button", name="Log in")).to_be_visible()
     assert violations(page) == []
     page.get_by_label("Name").fill("grace")
@@ -107,7 +107,7 @@ def test_without_a_session_the_page_leads_to_the_login(
 
 def logged_in(browser: Browser, url: str, name: str, password: str) -> Page:
     page = browser.new_context(viewport=DESKTOP).new_page()
-    page.goto(f"{url}/login")
+    visit(page, f"{url}/login")
     page.get_by_label("Name").fill(name)
     page.get_by_label("Password").fill(password)
     page.get_by_role("button", name="Log in").click()
@@ -153,13 +153,13 @@ def test_a_session_is_ended_and_a_new_password_ends_the_others(
 ) -> None:
     other = logged_in(browser, guarded.url, "grace", PASSWORD)
     expect(other.get_by_test_id("composer")).to_be_focused()
-    admin.goto(f"{guarded.url}/account")
+    visit(admin, f"{guarded.url}/account")
     sessions = admin.locator("#sessions")
     expect(sessions).to_contain_text("this one")
     expect(sessions).to_contain_text("Chrome on Linux")
     sessions.get_by_role("button", name="End").first.click()
     expect(sessions.get_by_role("button", name="End")).to_have_count(0)
-    other.reload()
+    reload(other)
     expect(other.get_by_role("button", name="Log in")).to_be_visible()
     other.context.close()
 
@@ -172,7 +172,7 @@ def test_a_session_is_ended_and_a_new_password_ends_the_others(
     admin.get_by_label("Password now").fill(PASSWORD)
     admin.get_by_role("button", name="Change it").click()
     expect(admin.get_by_text("The password is changed.")).to_be_visible()
-    other.reload()
+    reload(other)
     expect(other.get_by_role("button", name="Log in")).to_be_visible()
     other.context.close()
     other = logged_in(browser, guarded.url, "grace", PASSWORD)
@@ -193,7 +193,7 @@ def test_axe_finds_nothing_on_the_pages_of_accounts(
     context = browser.new_context(viewport=size, color_scheme=scheme, storage_state=state)
     page = context.new_page()
     for path, part in (("account", "#sessions"), ("admin", "#audit")):
-        page.goto(f"{guarded.url}/{path}")
+        visit(page, f"{guarded.url}/{path}")
         expect(page.locator(f"{part} td").first).to_be_visible()
         assert violations(page) == []
         # Tables scroll in their frames; the page itself is no wider than the screen.
@@ -201,7 +201,7 @@ def test_axe_finds_nothing_on_the_pages_of_accounts(
     context.close()
     context = browser.new_context(viewport=size, color_scheme=scheme)
     page = context.new_page()
-    page.goto(f"{guarded.url}/login")
+    visit(page, f"{guarded.url}/login")
     page.get_by_label("Name").fill("grace")
     page.get_by_label("Password").fill("wrong")
     page.get_by_role("button", name="Log in").click()
@@ -236,11 +236,11 @@ def test_a_person_of_a_provider_logs_in_and_asks(
     context = browser.new_context(viewport=DESKTOP)
     page = context.new_page()
     with application:
-        page.goto(f"{application.url}/account")
+        visit(page, f"{application.url}/account")
         page.get_by_role("link", name="Log in").click()
         expect(page.get_by_role("heading", name="Account", level=1)).to_be_visible()
         expect(page.get_by_role("heading", name="Password")).to_be_hidden()
-        page.goto(application.url)
+        visit(page, application.url)
         expect(page.get_by_role("link", name="ann")).to_be_visible()
         expect(answered(page, "Do you know me?")).to_contain_text("Hello from the script.")
         context.close()

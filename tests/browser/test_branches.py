@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from playwright.sync_api import Page, expect
 
-from tests.chat_page import answered, text_of
+from tests.chat_page import answered, reload, text_of
 from tests.scripted_vllm import Script, ScriptedVllm
 
 
@@ -20,7 +20,7 @@ def test_an_answer_is_asked_for_again_and_both_stay(page: Page, vllm: ScriptedVl
     expect(answers.get_by_test_id("branch-previous")).to_be_disabled()
     expect(answers.get_by_test_id("branch-next")).to_be_focused()
     # What is shown is what the next question follows, also after a reload.
-    page.reload()
+    reload(page)
     expect(text_of(answers)).to_have_text("The first.")
     answered(page, "And then?")
     said = [turn["content"] for turn in vllm.requests[-1]["messages"][1:]]

@@ -5,7 +5,7 @@ import requests
 from playwright.sync_api import Page, expect
 
 from tests.chat_application import ChatApplication
-from tests.chat_page import answered, text_of
+from tests.chat_page import answered, reload, text_of, visit
 from tests.scripted_vllm import Script, ScriptedVllm
 
 
@@ -19,7 +19,7 @@ def test_a_conversation_is_renamed_and_deleted(page: Page) -> None:
     item = page.get_by_test_id("conversation-item").filter(has_text="A better title")
     expect(item).to_be_visible()
     expect(page.get_by_role("heading", level=1)).to_have_text("A better title")
-    page.reload()
+    reload(page)
     item.hover()
     item.get_by_test_id("delete-conversation").click()
     dialog = page.get_by_role("dialog")
@@ -31,7 +31,7 @@ def test_a_conversation_is_renamed_and_deleted(page: Page) -> None:
     page.get_by_test_id("confirm-delete").click()
     expect(item).to_have_count(0)
     expect(page.get_by_test_id("message-assistant")).to_have_count(0)
-    page.reload()
+    reload(page)
     expect(page.get_by_test_id("composer")).to_be_focused()
     expect(item).to_have_count(0)
 
@@ -45,7 +45,7 @@ def test_the_model_writes_the_title_after_the_first_answer(page: Page, vllm: Scr
     expect(item).to_be_visible()
     expect(page).to_have_title("Whales and their tusks · Archi")
     # The reader may look again, and the model is not asked again.
-    page.reload()
+    reload(page)
     expect(heading).to_have_text("Whales and their tusks")
     answered(page, "And why?")
     assert len(vllm.title_requests) == 1
@@ -54,7 +54,7 @@ def test_the_model_writes_the_title_after_the_first_answer(page: Page, vllm: Scr
 def test_a_new_title_is_seen_in_every_tab(page: Page) -> None:
     answered(page, "Two tabs, one title")
     other = page.context.new_page()
-    other.goto(page.url)
+    visit(other, page.url)
     expect(other.get_by_role("heading", level=1)).to_have_text("Two tabs, one title")
     item = page.get_by_test_id("conversation-item").filter(has_text="Two tabs, one title")
     item.hover()
@@ -101,7 +101,7 @@ def many(application: ChatApplication) -> int:
 
 
 def test_older_conversations_come_as_one_scrolls(page: Page, many: int) -> None:
-    page.reload()
+    reload(page)
     items = page.get_by_test_id("conversation-item").filter(has_text="Numbered")
     expect(items.first).to_be_visible()
     expect(page.get_by_role("link", name="Numbered 00")).to_have_count(0)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from playwright.sync_api import Page, expect
 
-from tests.chat_page import answered, text_of
+from tests.chat_page import answered, reload, text_of
 from tests.scripted_vllm import Script, ScriptedVllm
 
 
@@ -15,7 +15,7 @@ def test_an_answer_cut_off_says_so_and_is_continued(page: Page, vllm: ScriptedVl
     answer.get_by_test_id("continue").click()
     expect(answer).to_have_attribute("data-status", "complete")
     expect(text_of(answer)).to_have_text("First half, second half.")
-    page.reload()
+    reload(page)
     expect(text_of(answer)).to_have_text("First half, second half.")
 
 

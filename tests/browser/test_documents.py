@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.chat_page import answered, looking_up
+from tests.chat_page import answered, looking_up, reload
 from tests.scripted_vllm import Script, ScriptedVllm
 
 NOTE = {
@@ -102,7 +102,7 @@ def test_the_tools_of_an_answer_are_traced_where_they_were_called(
         call.locator("summary").click()
         expect(call.get_by_label("Arguments")).to_contain_text("narwhals tusk")
         expect(call.get_by_label("Result")).to_contain_text("Narwhals have one tusk.")
-        page.reload()
+        reload(page)
         expect(answer).to_have_attribute("data-status", "complete")
 
 
@@ -112,7 +112,7 @@ def test_an_answer_is_rated(page: Page) -> None:
     page.get_by_test_id("comment").fill("Too short.")
     page.get_by_role("dialog").get_by_role("button", name="Send").click()
     expect(answer.get_by_test_id("rate-down")).to_have_attribute("aria-pressed", "true")
-    page.reload()
+    reload(page)
     expect(answer.get_by_test_id("rate-down")).to_have_attribute("aria-pressed", "true")
     answer.get_by_test_id("rate-down").click()
     expect(answer.get_by_test_id("rate-down")).to_have_attribute("aria-pressed", "false")

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.chat_page import answered, ask
+from tests.chat_page import answered, ask, reload
 from tests.scripted_vllm import Script, ScriptedVllm
 
 MESSAGES = 1_000
@@ -46,7 +46,7 @@ def test_a_thousand_messages_open_scroll_and_stream_smoothly(
 ) -> None:
     answered(page, "The thousandth")
     page.route("**/messages?tree=true", made_long)
-    page.reload()
+    reload(page)
     page.evaluate(WATCH)
     expect(page.get_by_text("The thousandth").last).to_be_in_viewport()
     expect(page.locator(".message")).to_have_count(MESSAGES + 2)

@@ -4,7 +4,7 @@ import re
 
 from playwright.sync_api import Page, expect
 
-from tests.chat_page import answered
+from tests.chat_page import answered, reload
 from tests.scripted_vllm import ScriptedVllm
 
 
@@ -33,7 +33,7 @@ def test_the_page_is_there_while_the_model_is_not(page: Page, vllm: ScriptedVllm
     answered(page, "Kept while the model is away")
     vllm.stop()
     try:
-        page.reload()
+        reload(page)
         expect(page.get_by_test_id("question-text")).to_have_text("Kept while the model is away")
         expect(page.get_by_test_id("banner")).to_be_visible()
         expect(page.get_by_test_id("composer")).to_be_editable()

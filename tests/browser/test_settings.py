@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from playwright.sync_api import Page, expect
 
-from tests.chat_page import answered
+from tests.chat_page import answered, reload
 from tests.scripted_vllm import MODEL, ScriptedVllm
 
 
@@ -15,7 +15,7 @@ def test_settings_of_a_new_conversation_hold_for_its_answers(
     page.get_by_test_id("save-settings").click()
     expect(page.get_by_test_id("settings-dialog")).to_be_hidden()
     answered(page, "Who are you?")
-    page.reload()
+    reload(page)
     page.get_by_test_id("open-settings").click()
     expect(page.get_by_label("System prompt")).to_have_value("Answer like a pirate.")
     expect(page.get_by_label("Temperature")).to_have_value("0.3")
@@ -36,7 +36,7 @@ def test_the_model_is_one_of_those_that_can_answer(page: Page, vllm: ScriptedVll
     answered(page, "Who are you?")
     assert vllm.requests[-1]["model"] == "an/adapter"
     vllm.models = [MODEL]
-    page.reload()
+    reload(page)
     page.get_by_test_id("open-settings").click()
     expect(picker).to_have_value("an/adapter")
     expect(page.get_by_text("It is not served now.")).to_be_visible()
@@ -62,7 +62,7 @@ def test_the_appearance_is_chosen_and_kept(page: Page) -> None:
     page.get_by_text("Dark", exact=True).click()
     dark = page.evaluate(colour)
     assert dark != light
-    page.reload()
+    reload(page)
     expect(page.get_by_test_id("composer")).to_be_focused()
     assert page.evaluate(colour) == dark
     page.get_by_test_id("open-settings").click()

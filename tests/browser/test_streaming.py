@@ -6,7 +6,7 @@ from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from tests.chat_application import ChatApplication
 from tests.chat_database import unwritable
-from tests.chat_page import answered, ask, text_of
+from tests.chat_page import answered, ask, reload, text_of, visit
 from tests.scripted_vllm import MODEL, Script, ScriptedVllm
 
 TEXT = "Hello from the script."
@@ -69,7 +69,7 @@ def test_escape_stops_before_the_first_word(page: Page, vllm: ScriptedVllm) -> N
 
 def test_a_reload_shows_the_conversation(page: Page) -> None:
     answered(page, "Remember this?")
-    page.reload()
+    reload(page)
     expect(page.get_by_test_id("question-text")).to_have_text("Remember this?")
     expect(text_of(page.get_by_test_id("message-assistant"))).to_have_text(TEXT)
     expect(page).to_have_title(re.compile("Remember this"))
@@ -78,7 +78,7 @@ def test_a_reload_shows_the_conversation(page: Page) -> None:
 def test_a_reload_in_mid_answer_goes_on_without_duplicates(page: Page, vllm: ScriptedVllm) -> None:
     vllm.script = Script(hold=True)
     expect(text_of(ask(page, "Reload me"))).to_have_text("Hello")
-    page.reload()
+    reload(page)
     answer = page.get_by_test_id("message-assistant")
     expect(text_of(answer)).to_have_text("Hello")
     expect(page.get_by_test_id("stop")).to_be_visible()
@@ -93,7 +93,7 @@ def test_a_second_tab_shows_the_same_answer_grow(page: Page, vllm: ScriptedVllm)
     expect(text_of(ask(page, "Two tabs"))).to_have_text("Hello")
     context: BrowserContext = page.context
     other = context.new_page()
-    other.goto(page.url)
+    visit(other, page.url)
     answer = other.get_by_test_id("message-assistant")
     expect(text_of(answer)).to_have_text("Hello")
     vllm.release()
@@ -105,7 +105,7 @@ def test_a_second_tab_shows_the_same_answer_grow(page: Page, vllm: ScriptedVllm)
 def test_what_one_tab_asks_the_other_one_shows(page: Page) -> None:
     answered(page, "Both look at this")
     other = page.context.new_page()
-    other.goto(page.url)
+    visit(other, page.url)
     expect(other.get_by_test_id("message-assistant")).to_have_count(1)
     answered(page, "And at this")
     expect(other.get_by_test_id("message-assistant")).to_have_count(2)
@@ -164,7 +164,7 @@ def test_an_answer_that_is_not_saved_says_so_until_it_is(
         expect(text_of(answer)).to_have_text(TEXT)
     expect(answer).not_to_contain_text("not saved", timeout=20_000)
     expect(answer.get_by_test_id("figures")).to_be_visible()
-    page.reload()
+    reload(page)
     expect(text_of(answer)).to_have_text(TEXT)
 
 

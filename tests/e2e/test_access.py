@@ -12,6 +12,7 @@ import pytest
 import requests
 from playwright.sync_api import Browser, expect
 
+from tests.chat_page import visit
 from tests.command_line import ARCHI
 from tests.e2e.conftest import Assistant
 
@@ -116,7 +117,7 @@ def test_the_smoke_test_makes_itself_a_key_and_leaves_none(guarded: Assistant) -
 def test_the_page_asks_for_the_password(guarded: Assistant, browser: Browser) -> None:
     context = browser.new_context()
     page = context.new_page()
-    page.goto(guarded.url)
+    visit(page, guarded.url)
     expect(page).to_have_url(f"{guarded.url}/login")
     page.get_by_label("Name").fill("bob")
     page.get_by_label("Password").fill(PASSWORD)

@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.chat_application import until
+from tests.chat_page import reload, visit
 from tests.e2e.conftest import Assistant
 
 ANSWER_MS = 180_000
@@ -27,7 +28,7 @@ RECORD_GROWTH = """() => {
 def page(browser: Browser, assistant: Assistant) -> Iterator[Page]:
     context = browser.new_context(viewport={"width": 1280, "height": 800})
     page = context.new_page()
-    page.goto(assistant.url)
+    visit(page, assistant.url)
     expect(page.get_by_test_id("model-name")).to_have_text("HuggingFaceTB/SmolLM2-135M-Instruct")
     yield page
     context.close()
@@ -49,7 +50,7 @@ def test_a_question_gets_an_answer_token_by_token(page: Page) -> None:
     assert text.strip()
     expect(answer.get_by_test_id("figures")).to_contain_text("tokens/s")
 
-    page.reload()
+    reload(page)
     kept = page.get_by_test_id("message-assistant").last.get_by_test_id("answer-text")
     expect(kept).to_have_text(text)
 

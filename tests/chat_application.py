@@ -65,8 +65,11 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def until(condition: Callable[[], object], seconds: float = 10) -> None:
-    """Ask again and again until a condition holds; it must within so many seconds."""
+def until(condition: Callable[[], object], seconds: float = 30) -> None:
+    """Ask again and again until a condition holds; it must within so many seconds.
+
+    By default that is what a busy machine may take to start the application's workers again.
+    """
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it never held"
@@ -144,7 +147,8 @@ class ChatApplication:
         else:
             self._process.send_signal(how)
         try:
-            self._process.wait(20)
+            # A worker that has just been started ends when it has imported LangChain.
+            self._process.wait(60)
         except subprocess.TimeoutExpired:
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()

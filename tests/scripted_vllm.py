@@ -42,7 +42,8 @@ class Script:
         tool_error: (status, message) for a request with tools.
         hold: the answer waits after its first chunk until ``server.release()``.
         title: what is written where a conversation's title is asked for.
-        title_hangs: nothing is ever said then.
+        title_hang: as ``hang``, then.
+        template_parameters: whether the model's tokenizer takes them; Mistral's do not.
     """
 
     tokens: list[str] = field(default_factory=lambda: ["Hello", " from", " the", " script", "."])
@@ -63,7 +64,8 @@ class Script:
     said_first: list[str] = field(default_factory=list)
     images: bool = True
     title: str = ""
-    title_hangs: bool = False
+    title_hang: str | None = None
+    template_parameters: bool = True
 
 
 class ScriptedVllm:
@@ -210,7 +212,10 @@ class ScriptedVllm:
     async def _title(self, body: dict[str, Any], writer: asyncio.StreamWriter) -> bool:
         if body["model"] not in self.models:
             return self._not_served(body["model"], writer)
-        script = Script(hang="first") if self.script.title_hangs else Script()
+        if not self.script.template_parameters and "chat_template_kwargs" in body:
+            message = "chat_template is not supported for Mistral tokenizers."
+            return self._json(writer, 400, _error(message, "BadRequestError", 400))
+        script = Script(hang=self.script.title_hang)
         return await self._stream(body, script, [self.script.title], {}, writer)
 
     async def _chat(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from contextlib import aclosing
+from dataclasses import replace
 
 from chatbot import metrics
 from chatbot.agent.context import cut
@@ -14,6 +15,7 @@ from chatbot.agent.request import Sampling
 from chatbot.data.conversations import title_from
 from chatbot.data.tables import Status
 from chatbot.data.titles import Exchange
+from chatbot.failures import Failure
 from chatbot.settings import Settings
 
 SYSTEM = "You write titles of conversations."
@@ -28,10 +30,13 @@ Write a title for this conversation: at most six words, in the language of the q
 quotation marks. Write the title and nothing else."""
 # Characters of the question and of the answer that the model reads.
 _READ_CHARS = 1500
-_MOST_TOKENS = 40
+# Some models reason first, whatever they are told.
+_MOST_TOKENS = 512
 # What is longer is no title: the model has gone on talking.
 _MOST_CHARS = 90
 _MOST_WORDS = 14
+# Characters after which it need not go on; it may begin with "Title:" and the like.
+_MOST_WRITTEN = 3 * _MOST_CHARS
 
 _THOUGHT = re.compile(r"<think>.*?(?:</think>|$)", re.DOTALL)
 _LABEL = re.compile(r"^(?:title|titel|titre|título|标题)\s*[:\uff1a]\s*", re.IGNORECASE)
@@ -45,26 +50,35 @@ async def title_of(exchange: Exchange, endpoint: Endpoint, settings: Settings) -
         Failure: why there is no answer.
     """
     question, answer = (cut(text, _READ_CHARS) for text in (exchange.question, exchange.answer))
-    asked = _ASKED.format(question=question, answer=answer)
-    call = ModelCall(
-        Call(
-            endpoint=endpoint,
-            system=SYSTEM,
-            turns=[{"role": "user", "content": asked}],
-            sampling=Sampling(temperature=0.2, max_tokens=_MOST_TOKENS),
-            thinking=False,
-        ),
-        settings,
+    call = Call(
+        endpoint=endpoint,
+        system=SYSTEM,
+        turns=[{"role": "user", "content": _ASKED.format(question=question, answer=answer)}],
+        sampling=Sampling(temperature=0.2, max_tokens=_MOST_TOKENS),
+        thinking=False,
     )
+    try:
+        written = await _written(ModelCall(call, settings))
+    except Failure as failure:
+        # With a tokenizer of Mistral's vLLM refuses all parameters of a template.
+        if failure.code != "model_refused":
+            raise
+        written = await _written(ModelCall(replace(call, thinking=True), settings))
+    return cleaned(written)
+
+
+async def _written(call: ModelCall) -> str:
+    """Return what the model writes, up to where it is no title any more."""
+    usage: dict[str, int | None] = {}
     async with aclosing(call.events()) as events:
         async for event in events:
             if isinstance(event, ModelCallEnded):
-                usage = {
-                    "prompt_tokens": event.prompt_tokens,
-                    "completion_tokens": event.completion_tokens,
-                }
-                metrics.answer_ended("title", Status.COMPLETE, usage)
-    return cleaned(call.content)
+                usage["prompt_tokens"] = event.prompt_tokens
+                usage["completion_tokens"] = event.completion_tokens
+            elif len(call.content) > _MOST_WRITTEN:
+                break
+    metrics.answer_ended("title", Status.COMPLETE if usage else Status.STOPPED, usage)
+    return call.content
 
 
 def cleaned(written: str) -> str | None:

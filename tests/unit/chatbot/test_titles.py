@@ -31,7 +31,6 @@ def test_the_model_writes_the_title_once(chat: Chat, vllm: ScriptedVllm) -> None
     assert "Is anybody there" in text
     assert "Hello from the script." in text
     assert asked["chat_template_kwargs"]["enable_thinking"] is False
-    assert asked["max_tokens"] < 100
     chat.ask(conversation, "And now?")
     assert asked_for(chat, conversation) == ("Greetings, to a script", "model")
     assert len(vllm.title_requests) == 1
@@ -82,6 +81,24 @@ def test_a_model_that_fails_is_asked_another_time(chat: Chat, vllm: ScriptedVllm
     assert asked_for(chat, conversation) == ("Greetings", "model")
 
 
+def test_a_model_that_goes_on_talking_is_stopped(chat: Chat, vllm: ScriptedVllm) -> None:
+    vllm.script = Script(title="Once upon a time " * 20, title_hang="last")
+    conversation = chat.new()
+    chat.ask(conversation, "Hello?")
+    assert asked_for(chat, conversation) == ("Hello?", "model")
+    assert vllm.wait(lambda server: server.aborted == 1 and server.running == 0)
+
+
+def test_a_tokenizer_without_template_parameters_is_asked_without_them(
+    chat: Chat, vllm: ScriptedVllm
+) -> None:
+    vllm.script = Script(title="Greetings", template_parameters=False)
+    conversation = chat.new()
+    chat.ask(conversation, "Hello?")
+    assert asked_for(chat, conversation) == ("Greetings", "model")
+    assert "chat_template_kwargs" not in vllm.title_requests[-1]
+
+
 def test_a_title_takes_a_place_and_waits_for_none(
     chat_with: Callable[..., Chat], vllm: ScriptedVllm
 ) -> None:
@@ -118,7 +135,7 @@ def test_a_reader_who_leaves_frees_the_model(
         f"{url}/{conversation}/messages", json={"content": "Hello?"}, stream=True, timeout=20
     ) as answer:
         assert b"event: end" in answer.content
-    vllm.script = Script(title_hangs=True)
+    vllm.script = Script(title_hang="first")
     where = urlsplit(application.url)
     with socket.create_connection((where.hostname, where.port)) as client:
         client.sendall(

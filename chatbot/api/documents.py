@@ -20,7 +20,8 @@ from chatbot.api.document_schemas import (
 from chatbot.data import documents
 from chatbot.data.audit import Action
 from chatbot.documents import mounted
-from chatbot.documents.kinds import kind_of
+from chatbot.documents.images import check_image
+from chatbot.documents.kinds import IMAGES, kind_of
 from chatbot.documents.reading import read
 from chatbot.failures import Failure
 from chatbot.runs.text import storable
@@ -62,6 +63,8 @@ def upload_document(form: UploadForm) -> tuple[dict[str, Any], int]:
             param="file",
         )
     media_type = kind_of(content, name)
+    if media_type in IMAGES:
+        check_image(content, name)
     # Before the transaction: reading a PDF takes seconds.
     taken = read(content, media_type)
     with parts.database.write() as session:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from chatbot.api import json_body
+from chatbot.api.openai_content import checked_messages
 from chatbot.failures import Failure
 
 # vLLM computes all n answers at once: a huge n has taken servers down (CVE-2026-34756).
@@ -32,7 +33,8 @@ def checked(asked: object, served: str) -> dict[str, Any]:
     """Return the request as it is handed on.
 
     Raises:
-        Failure: it is no chat request (400), or names another model than ``served`` (404).
+        Failure: it is no chat request (400), names another model than ``served`` (404), or has
+            content that is not taken (400, 422).
     """
     if not isinstance(asked, dict):
         raise Failure("invalid_body", "The body must be a JSON object.", status=400)
@@ -50,6 +52,7 @@ def checked(asked: object, served: str) -> dict[str, Any]:
             param="model",
         )
     body = {key: value for key, value in asked.items() if key in PASSED_ON and value is not None}
+    body["messages"] = checked_messages(messages)
     choices = body.get("n", 1)
     if not _is_positive(choices):
         raise _invalid("n", "must be a positive integer")

@@ -9,7 +9,14 @@ import puremagic
 from chatbot.failures import Failure
 
 PDF = "application/pdf"
-IMAGES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
+# How each begins. puremagic also calls JPEG 2000 a JPEG, whose decoders have been attacked.
+_BEGINNINGS = {
+    "image/png": b"\x89PNG\r\n\x1a\n",
+    "image/jpeg": b"\xff\xd8\xff",
+    "image/gif": b"GIF8",
+    "image/webp": b"RIFF",
+}
+IMAGES = frozenset(_BEGINNINGS)
 PLAIN = "text/plain"
 
 _TEXTS = {
@@ -42,7 +49,7 @@ def kind_of(content: bytes, name: str) -> str:
         )
     if b"%PDF-" in content[:1024]:
         return PDF
-    found = _magic(content)
+    found = magic(content)
     if found in IMAGES:
         return found
     if decoded(content) is not None:
@@ -69,8 +76,10 @@ def decoded(content: bytes) -> str | None:
     return text
 
 
-def _magic(content: bytes) -> str | None:
+def magic(content: bytes) -> str | None:
+    """Return the media type that the first bytes say; None where they say none."""
     try:
-        return str(puremagic.from_string(content[:_HEAD], mime=True)) or None
+        found = str(puremagic.from_string(content[:_HEAD], mime=True)) or None
     except (puremagic.PureError, ValueError):
         return None
+    return found if content.startswith(_BEGINNINGS.get(found or "", b"")) else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 from collections.abc import Callable
 
@@ -10,7 +11,7 @@ import pytest
 from chatbot.access.rate_guard import UPLOADS_PER_MINUTE
 from chatbot.api.openai_request import MAX_CHOICES
 from tests.chat_accounts import ADMIN, Guarded
-from tests.chat_application import Chat
+from tests.chat_application import ROOT, Chat
 from tests.scripted_vllm import ScriptedVllm
 
 QUESTION = {"messages": [{"role": "user", "content": "Hi"}]}
@@ -94,6 +95,24 @@ def test_a_huge_n_is_clamped(guarded: Guarded, vllm: ScriptedVllm) -> None:
     asked = {**QUESTION, "n": 100_000}
     guarded.chat.client.post("/v1/chat/completions", json=asked, headers=headers)
     assert vllm.requests[-1]["n"] == MAX_CHOICES
+
+
+def test_what_a_login_shows_is_kept_by_no_cache(guarded: Guarded) -> None:
+    # CVE-2026-27205: a shared cache gave one account's page to another.
+    ann = guarded.as_("ann")
+    conversation = ann.post("/api/conversations", json={}).json["id"]
+    for path in ("/", "/account", "/api/me", f"/api/conversations/{conversation}", "/api/nothing"):
+        assert ann.get(path).headers["Cache-Control"] == "no-store", path
+    assert guarded.chat.client.get("/login").headers["Cache-Control"] == "no-store"
+
+
+def test_nothing_of_a_conversation_is_kept_by_langgraph() -> None:
+    # CVE-2025-67644 and CVE-2026-28277: its stores took filters and objects from what they kept.
+    locked = (ROOT / "chatbot" / "requirements.txt").read_text().splitlines()
+    stores = [line for line in locked if line.startswith("langgraph-checkpoint-")]
+    assert stores == []
+    for store in ("sqlite", "postgres", "redis"):
+        assert importlib.util.find_spec(f"langgraph.checkpoint.{store}") is None
 
 
 def test_a_user_manages_nobody_and_sees_nobodys_usage(guarded: Guarded) -> None:

@@ -18,13 +18,10 @@ from chatbot.documents import pdf_pages, reading
 from chatbot.documents.mounted import MountedDocuments
 from tests.chat_application import Chat, until
 from tests.pdf_file import pdf
+from tests.png_file import png
 from tests.scripted_vllm import MODEL, Script, ScriptedVllm
 
-PNG = (
-    b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00\x01\x00\x00\x00\x01\x08\x06\x00\x00\x00\x1f"
-    b"\x15\xc4\x89\x00\x00\x00\rIDATx\x9cc\xf8\xcf\xc0\xf0\x1f\x00\x05\x00\x01\xff\x89\x99=\x1d"
-    b"\x00\x00\x00\x00IEND\xaeB`\x82"
-)
+PNG = png(16, 16)
 
 
 def upload(chat: Chat, content: bytes, name: str) -> TestResponse:
@@ -89,11 +86,29 @@ def test_an_image_is_known_by_its_content(chat: Chat) -> None:
 
 
 @pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        # CVE-2026-22773: an image of one pixel ended the engine.
+        (png(1, 1), "image_size_refused"),
+        (png(3, 100), "image_size_refused"),
+        (png(30_000, 30_000, rows=1), "image_size_refused"),
+        (png(10_000, 10_000, rows=1), "image_size_refused"),
+        (png(16, 16)[:18], "image_unreadable"),
+    ],
+)
+def test_images_that_harm_a_server_are_refused(chat: Chat, content: bytes, code: str) -> None:
+    answer = upload(chat, content, "picture.png")
+    assert (answer.status_code, answer.json["error"]["code"]) == (422, code)
+
+
+@pytest.mark.parametrize(
     ("content", "name", "status"),
     [
         (b"PK\x03\x04" + bytes(60), "text.txt", 415),
         (b"\x7fELF\x02\x01\x01" + bytes(60), "notes.md", 415),
         (b"half \xff\xfa text", "notes.txt", 415),
+        # JPEG 2000 (CVE-2026-22778).
+        (b"\x00\x00\x00\x0cjP  \r\n\x87\n" + bytes(40), "picture.jpg", 415),
         (b"", "empty.txt", 422),
     ],
 )

@@ -50,7 +50,14 @@ Tool calling returns 400 / Slow first response
 """
 
 # Words of code in the pages that look like keys and are tools, or others' names.
-NO_KEYS = {"input_audio", "known_hosts", "parent_id", "resource_group", "search_documents", "title_by"}
+NO_KEYS = {
+    "input_audio",
+    "known_hosts",
+    "parent_id",
+    "resource_group",
+    "search_documents",
+    "title_by",
+}
 
 
 @dataclass(frozen=True)

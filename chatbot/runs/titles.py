@@ -88,11 +88,13 @@ class Titles:
     ) -> None:
         try:
             title = self._written(exchange, reader_gone)
-        except (Failure, CancelledError) as error:
-            why = error.code if isinstance(error, Failure) else "shutting_down"
-            log.info("title_not_written", conversation=str(conversation_id), failure=why)
+        except BaseException as error:
             with self._database.write() as session:
                 titles.give_back(session, conversation_id)
+            if not isinstance(error, Failure | CancelledError):
+                raise
+            why = error.code if isinstance(error, Failure) else "shutting_down"
+            log.info("title_not_written", conversation=str(conversation_id), failure=why)
             return
         if title is not None:
             with self._database.write() as session:

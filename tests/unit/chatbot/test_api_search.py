@@ -40,12 +40,16 @@ def write(
     content: str,
     title: str = "",
     owner: UUID = EVERYONE,
-    status: str = "complete",
 ) -> UUID:
     with database.write() as session:
         conversation = conversations.create(session, owner, title)
         session.add(
-            Message(conversation_id=conversation.id, role=Role.USER, status=status, content=content)
+            Message(
+                conversation_id=conversation.id,
+                role=Role.USER,
+                status=Status.COMPLETE,
+                content=content,
+            )
         )
         return conversation.id
 

@@ -6,14 +6,19 @@ from tests.chat_page import answered, reload
 from tests.scripted_vllm import MODEL, ScriptedVllm
 
 
+def save(page: Page) -> None:
+    """Save the settings; until the application has them, the dialog covers the page."""
+    page.get_by_test_id("save-settings").click()
+    expect(page.get_by_test_id("settings-dialog")).to_be_hidden()
+
+
 def test_settings_of_a_new_conversation_hold_for_its_answers(
     page: Page, vllm: ScriptedVllm
 ) -> None:
     page.get_by_test_id("open-settings").click()
     page.get_by_label("System prompt").fill("Answer like a pirate.")
     page.get_by_label("Temperature").fill("0.3")
-    page.get_by_test_id("save-settings").click()
-    expect(page.get_by_test_id("settings-dialog")).to_be_hidden()
+    save(page)
     answered(page, "Who are you?")
     reload(page)
     page.get_by_test_id("open-settings").click()
@@ -32,7 +37,7 @@ def test_the_model_is_one_of_those_that_can_answer(page: Page, vllm: ScriptedVll
     expect(picker.locator("option")).to_have_text(["The agent's own", MODEL, "an/adapter"])
     expect(picker).to_have_value("")
     picker.select_option("an/adapter")
-    page.get_by_test_id("save-settings").click()
+    save(page)
     answered(page, "Who are you?")
     assert vllm.requests[-1]["model"] == "an/adapter"
     vllm.models = [MODEL]
@@ -41,7 +46,7 @@ def test_the_model_is_one_of_those_that_can_answer(page: Page, vllm: ScriptedVll
     expect(picker).to_have_value("an/adapter")
     expect(page.get_by_text("It is not served now.")).to_be_visible()
     picker.select_option("")
-    page.get_by_test_id("save-settings").click()
+    save(page)
     answered(page, "And now?")
     assert vllm.requests[-1]["model"] == MODEL
 

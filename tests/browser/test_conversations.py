@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 import requests
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
-from tests.chat_application import ChatApplication
+from tests.chat_application import ChatApplication, until
 from tests.chat_page import answered, reload, text_of, visit
 from tests.scripted_vllm import Script, ScriptedVllm
 
@@ -62,6 +62,70 @@ def test_a_new_title_is_seen_in_every_tab(page: Page) -> None:
     page.get_by_test_id("rename-input").fill("Seen twice")
     page.get_by_test_id("rename-input").press("Enter")
     expect(other.get_by_role("heading", level=1)).to_have_text("Seen twice")
+
+
+def test_a_question_sent_while_the_conversation_loads_follows_it(
+    page: Page, application: ChatApplication
+) -> None:
+    answered(page, "The first question")
+    held: list[Route] = []
+    page.route("**/messages?tree=true", lambda route: held.append(route))
+    reload(page)
+    page.get_by_test_id("composer").fill("The second question")
+    page.get_by_test_id("composer").press("Enter")
+    expect(page.get_by_test_id("composer")).to_have_value("")
+    expect(page.get_by_test_id("message-user")).to_have_count(0)
+    [route] = held
+    route.continue_()
+    page.unroute("**/messages?tree=true")
+    answers = page.get_by_test_id("message-assistant")
+    expect(answers).to_have_count(2)
+    expect(answers.last).to_have_attribute("data-status", "complete")
+    url = f"{application.url}/api/conversations/{page.url.rsplit('/', 1)[-1]}/messages"
+    messages = requests.get(url, timeout=60).json()["messages"]
+    asked = [message["content"] for message in messages if message["role"] == "user"]
+    assert asked == ["The first question", "The second question"]
+
+
+REFUSED = {
+    "error": {
+        "code": "too_many_streams",
+        "type": "server_error",
+        "param": None,
+        "message": "All places are taken.",
+        "next_step": "Try again in a few seconds.",
+    }
+}
+
+
+def test_a_question_that_is_refused_comes_back_with_all_that_it_had(page: Page) -> None:
+    answered(page, "Is there room?")
+    held: list[Route] = []
+    page.route("**/messages", lambda route: held.append(route))
+    note = {"name": "note.txt", "mimeType": "text/plain", "buffer": b"Narwhals"}
+    page.get_by_test_id("attach-input").set_input_files(note)
+    attachment = page.get_by_test_id("attachment")
+    expect(attachment).to_have_attribute("data-state", "there")
+    composer = page.get_by_test_id("composer")
+    composer.fill("What does it say?")
+    composer.press("Enter")
+    expect(attachment).to_have_count(0)
+    composer.fill("And what else?")
+    until(lambda: held or page.wait_for_timeout(20))
+    held.pop().fulfill(status=503, json=REFUSED)
+    expect(page.get_by_test_id("error-card")).to_contain_text("All places are taken.")
+    expect(composer).to_have_value("What does it say?\n\nAnd what else?")
+    expect(attachment).to_contain_text("note.txt")
+    page.get_by_role("button", name="Remove note.txt").click()
+    # In another conversation it does not come up; in its own it waits.
+    composer.fill("And now?")
+    composer.press("Enter")
+    page.get_by_test_id("new-conversation").click()
+    until(lambda: held or page.wait_for_timeout(20))
+    held.pop().fulfill(status=503, json=REFUSED)
+    expect(composer).to_have_value("")
+    page.get_by_test_id("conversation-item").filter(has_text="Is there room?").first.click()
+    expect(composer).to_have_value("And now?")
 
 
 def test_search_finds_a_message_and_shows_it(page: Page, vllm: ScriptedVllm) -> None:

@@ -78,10 +78,16 @@ export class Attachments {
 
   /** The documents of the question that is being sent; the list is empty afterwards. */
   take() {
-    const ids = this.files.map(({ id }) => id);
+    const { files } = this;
     this.files = [];
     this.draw();
-    return ids;
+    return files;
+  }
+
+  /** What was taken comes back. */
+  put(files) {
+    this.files = [...files, ...this.files];
+    this.draw();
   }
 
   draw() {

@@ -3,7 +3,7 @@
 import { Attachments } from "./attachments.js";
 
 export class Composer {
-  /** `onSend(text, attachments)` and `onStop()` are called when the reader does that. */
+  /** `onSend({ text, files })` and `onStop()` are called when the reader does that. */
   constructor({ onSend, onStop }) {
     this.field = document.getElementById("composer");
     this.send = document.getElementById("send");
@@ -31,7 +31,13 @@ export class Composer {
     const text = this.field.value.trim();
     if (!text || this.busy || this.attachments.pending) return;
     this.fill("");
-    this.onSend(text, this.attachments.take());
+    this.onSend({ text, files: this.attachments.take() });
+  }
+
+  /** What was sent and not taken comes back, before what has been typed since. */
+  giveBack({ text, files }) {
+    this.attachments.put(files);
+    this.fill([text, this.field.value].filter(Boolean).join("\n\n"));
   }
 
   /** End the answer that is being written; returns whether there is one. */

@@ -23,11 +23,14 @@ export class Conversation {
     this.scroll = new Scroll();
     // Answers in progress by conversation, so that one goes on while another conversation is read.
     this.live = new Map();
+    // Questions that were not taken while another conversation was read, by conversation.
+    this.drafts = new Map();
     this.settings = {};
     this.clear(null);
     this.actions = {
       retry: (answer) => this.ask({ parent_id: answer.parent_id }),
-      edit: (question, text) => this.ask({ content: text, parent_id: question.parent_id }),
+      edit: (question, text) =>
+        this.ask({ content: text, parent_id: question.parent_id }, { text, files: [] }),
       goOn: (answer) => this.goOn(answer),
       fresh: () => {
         this.composer.focus();
@@ -40,6 +43,7 @@ export class Conversation {
 
   clear(id) {
     this.id = id;
+    this.shown = id === null;
     this.branches = new Branches();
     this.views = new Map();
     this.leaf = null;
@@ -53,11 +57,19 @@ export class Conversation {
     this.empty.hidden = id !== null;
     this.onOpened(id === null ? null : { id, ...this.sidebar.get(id) });
     this.drawBusy();
+    if (this.drafts.has(id)) this.composer.giveBack(this.drafts.get(id));
+    this.drafts.delete(id);
     if (id === null) return;
+    this.opening = this.load(id, messageId);
+    await this.opening;
+  }
+
+  async load(id, messageId) {
     this.loading.hidden = false;
     try {
       const { conversation, messages } = await getMessages(id);
       if (this.id !== id) return;
+      this.shown = true;
       this.settings = conversation.settings;
       this.onOpened(conversation);
       this.show(messages, messageId);
@@ -134,22 +146,37 @@ export class Conversation {
   }
 
   /** Ask a question after what is shown, in the open conversation or in a new one. */
-  async send(text, attachments = []) {
-    const more = attachments.length ? { attachments } : {};
-    await this.ask({ content: text, parent_id: this.leaf, ...more }, text);
+  async send(sent) {
+    const { id } = this;
+    if (!this.shown) {
+      // What the question follows is not known yet.
+      this.composer.setBusy(true);
+      await this.opening;
+      if (this.id !== id || !this.shown || this.live.has(id)) return this.giveBack(id, sent);
+    }
+    const more = sent.files.length ? { attachments: sent.files.map((file) => file.id) } : {};
+    await this.ask({ content: sent.text, parent_id: this.leaf, ...more }, sent);
   }
 
-  async ask(body, text = null) {
+  /** A question was not taken: it stands in the field again, of its own conversation. */
+  giveBack(id, sent) {
+    if (this.id === id) this.composer.giveBack(sent);
+    else this.drafts.set(id, sent);
+    this.drawBusy();
+  }
+
+  /** `sent`: what comes back to the field where the question is not taken. */
+  async ask(body, sent = null) {
     let id = this.id;
     this.composer.setBusy(true);
     if (id === null) {
       try {
         id = await this.create();
       } catch (error) {
-        return this.refused(null, error, text);
+        return this.refused(this.id, error, sent);
       }
     }
-    await this.run(id, askQuestion(id, body), text);
+    await this.run(id, askQuestion(id, body), sent);
   }
 
   async create() {
@@ -172,7 +199,7 @@ export class Conversation {
     return this.run(answer.conversation_id, followAnswer(answer.id), null, answer);
   }
 
-  async run(id, open, text, known = null) {
+  async run(id, open, sent, known = null) {
     if (this.live.has(id)) return;
     const live = new LiveAnswer({
       known,
@@ -186,7 +213,7 @@ export class Conversation {
     try {
       await live.read(open);
     } catch (error) {
-      this.refused(id, error, text);
+      this.refused(id, error, sent);
     }
   }
 
@@ -235,15 +262,15 @@ export class Conversation {
     }
   }
 
-  refused(id, error, text) {
+  refused(id, error, sent) {
     if (!(error instanceof ApiError)) throw error;
     this.live.delete(id);
     this.sidebar.mark(id, false);
-    this.drawBusy();
+    if (sent !== null) this.giveBack(id, sent);
+    else this.drawBusy();
     if (this.id !== id) return;
     this.empty.hidden = true;
     this.list.append(errorCard(error));
-    if (text !== null) this.composer.fill(text);
     this.scroll.follow(true);
     this.onFailed();
   }

@@ -18,7 +18,7 @@ const NEW = "New conversation";
 const modelState = new ModelState();
 const drawer = new Drawer();
 const composer = new Composer({
-  onSend: (text, attachments) => conversation.send(text, attachments),
+  onSend: (sent) => conversation.send(sent),
   onStop: () => conversation.stop(),
 });
 const sidebar = new Sidebar({

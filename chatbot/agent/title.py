@@ -20,14 +20,11 @@ from chatbot.settings import Settings
 
 SYSTEM = "You write titles of conversations."
 # The instruction stands last: small models forget what stands before a long text.
-_ASKED = """Question:
-{question}
-
-Answer:
-{answer}
-
-Write a title for this conversation: at most six words, in the language of the question, without \
-quotation marks. Write the title and nothing else."""
+_INSTRUCTION = (
+    "Write a title for this conversation: at most six words, in the language of the question, "
+    "without quotation marks. Write the title and nothing else."
+)
+_ASKED = "Question:\n{question}\n\nAnswer:\n{answer}\n\n" + _INSTRUCTION
 # Characters of the question and of the answer that the model reads.
 _READ_CHARS = 1500
 # Some models reason first, whatever they are told.
@@ -35,6 +32,8 @@ _MOST_TOKENS = 512
 # What is longer is no title: the model has gone on talking.
 _MOST_CHARS = 90
 _MOST_WORDS = 14
+# So many characters of the instruction are no chance: very small models say it again.
+_ECHO = 20
 # Characters after which it need not go on; it may begin with "Title:" and the like.
 _MOST_WRITTEN = 3 * _MOST_CHARS
 
@@ -90,5 +89,7 @@ def cleaned(written: str) -> str | None:
     if len(line) > _MOST_CHARS or len(line.split()) > _MOST_WORDS:
         return None
     if not any(character.isalnum() for character in line):
+        return None
+    if len(line) >= _ECHO and line[:_ECHO].casefold() in _INSTRUCTION.casefold():
         return None
     return title_from(line)

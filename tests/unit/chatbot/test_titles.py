@@ -167,6 +167,9 @@ def test_a_reader_who_leaves_frees_the_model(
         ("Whales\nTusks", None),
         ("Whales are " + "very " * 20 + "big", None),
         ("…", None),
+        # What SmolLM2-135M wrote.
+        ("At most six words, in the language of the question, without", None),
+        ("In the language of birds", "In the language of birds"),
         ("", None),
     ],
 )

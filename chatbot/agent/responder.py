@@ -43,8 +43,6 @@ _LANGCHAIN = (
     "chatbot.agent.tools.document_search",
     "langchain_mcp_adapters.tools",
 )
-
-
 # Seconds that a title may take: nobody waits longer for one.
 _TITLE_PATIENCE = 30.0
 

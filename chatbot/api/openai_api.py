@@ -90,6 +90,10 @@ async def _relay(
     # An answer that is not streamed comes at once, so it has the first token's patience.
     patience = limits.first_token_timeout
     tally = Tally(streaming=streaming)
+
+    def ended(status: Status) -> None:
+        parts.completions.add(user_id, tally.ended(status))
+
     try:
         await _fit(parts, body)
         async with asyncio.timeout(patience) as deadline:
@@ -105,15 +109,15 @@ async def _relay(
                     tally.add(piece)
                     await channel.put(piece)
         if tally.whole:
-            parts.completions.add(user_id, tally.ended(Status.COMPLETE))
+            ended(Status.COMPLETE)
         else:
-            parts.completions.add(user_id, tally.ended(Status.INTERRUPTED))
+            ended(Status.INTERRUPTED)
             await channel.put(_in_band(model_errors.cut()))
     except asyncio.CancelledError:
-        parts.completions.add(user_id, tally.ended(Status.INTERRUPTED))
+        ended(Status.INTERRUPTED)
         raise
     except Exception as error:
-        parts.completions.add(user_id, tally.ended(Status.ERROR))
+        ended(Status.ERROR)
         failure = _failure(error, parts, patience, first=not tally.begun, model=str(body["model"]))
         if opened.done():
             if not streaming:

@@ -7,12 +7,12 @@ completions, which are not kept, the counts are.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, case, func, select
+from sqlalchemy import ColumnElement, case, func, literal, select, union_all
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -83,47 +83,31 @@ def count_completions(session: Session, counted: Mapping[tuple[UUID, date], Coun
 
 def by_day(session: Session, days: int) -> list[DayOfUse]:
     """Return the days of use of the last ``days`` days, the newest first."""
-    found = {(row.day, row.name): row for row in _answers(session, days)}
-    for row in _completions(session, days):
-        key = (row.day, row.name)
-        found[key] = row if key not in found else _together(found[key], row)
-    return [found[key] for key in sorted(found, key=lambda key: (-key[0].toordinal(), key[1]))]
-
-
-def _together(one: DayOfUse, other: DayOfUse) -> DayOfUse:
-    sums = {
-        part.name: getattr(one, part.name) + getattr(other, part.name) for part in fields(Counts)
-    }
-    return replace(one, **sums)
-
-
-def _completions(session: Session, days: int) -> list[DayOfUse]:
-    columns = [getattr(CompletionUsage, part.name) for part in fields(Counts)]
-    wanted = (
-        select(User.id, User.name, CompletionUsage.day, *columns)
-        .join(User, CompletionUsage.user_id == User.id)
-        .where(CompletionUsage.day >= _since(days).date())
-    )
-    return [_day_of_use(row) for row in session.execute(wanted).all()]
-
-
-def _answers(session: Session, days: int) -> list[DayOfUse]:
-    day = _day(session, Message.created_at)
-    wanted = (
+    names = [part.name for part in fields(Counts)]
+    answers = (
         select(
-            User.id,
-            User.name,
-            day.label("day"),
-            func.count(),
-            _count_of(Status.ERROR),
-            _count_of(Status.INTERRUPTED),
-            _sum_of("prompt_tokens"),
-            _sum_of("completion_tokens"),
+            Conversation.user_id,
+            _day(session, Message.created_at).label("day"),
+            literal(1).label("answers"),
+            _is(Status.ERROR).label("errors"),
+            _is(Status.INTERRUPTED).label("interrupted"),
+            _tokens("prompt_tokens"),
+            _tokens("completion_tokens"),
         )
         .join(Conversation, Message.conversation_id == Conversation.id)
-        .join(User, Conversation.user_id == User.id)
         .where(Message.role == Role.ASSISTANT, Message.created_at >= _since(days))
-        .group_by(User.id, User.name, day)
+    )
+    completions = select(
+        CompletionUsage.user_id,
+        CompletionUsage.day,
+        *(getattr(CompletionUsage, name) for name in names),
+    ).where(CompletionUsage.day >= _since(days).date())
+    both = union_all(answers, completions).subquery()
+    wanted = (
+        select(User.id, User.name, both.c.day, *(func.sum(both.c[name]) for name in names))
+        .join(User, both.c.user_id == User.id)
+        .group_by(User.id, User.name, both.c.day)
+        .order_by(both.c.day.desc(), User.name)
     )
     return [_day_of_use(row) for row in session.execute(wanted).all()]
 
@@ -162,12 +146,12 @@ def _day(session: Session, moment: Any) -> ColumnElement[Any]:  # noqa: ANN401 -
     return func.date(moment)
 
 
-def _count_of(status: Status) -> ColumnElement[int]:
-    return func.sum(case((Message.status == status, 1), else_=0))
+def _is(status: Status) -> ColumnElement[int]:
+    return case((Message.status == status, 1), else_=0)
 
 
-def _sum_of(key: str) -> ColumnElement[int]:
-    return func.coalesce(func.sum(Message.usage[key].as_integer()), 0)
+def _tokens(key: str) -> ColumnElement[int]:
+    return func.coalesce(Message.usage[key].as_integer(), 0).label(key)
 
 
 def _day_of_use(row: Sequence[Any]) -> DayOfUse:

@@ -60,10 +60,12 @@ class Titles:
         """
         with self._database.read() as session:
             conversation = conversations.get(session, conversation_id, owner)
+            if conversation.title_by != TitleBy.QUESTION or not self._settings.model_titles:
+                return conversation
             exchange = titles.first_exchange(session, conversation_id)
-        wanted = self._settings.model_titles and conversation.title_by == TitleBy.QUESTION
-        if exchange is not None and wanted:
-            self._ask(conversation_id, exchange, reader_gone)
+        if exchange is None:
+            return conversation
+        self._ask(conversation_id, exchange, reader_gone)
         with self._database.read() as session:
             return conversations.get(session, conversation_id, owner)
 

@@ -11,6 +11,7 @@ import functools
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import threading
@@ -71,12 +72,18 @@ class _Tunnel:
 
     def _wait(self) -> None:
         give_up = time.monotonic() + _CONNECT_SECONDS
-        while not self.socket.exists():
+        while not _listens(self.socket):
             if not self.alive or time.monotonic() > give_up:
                 self.close()
                 said = self._ssh.stderr.read() if self._ssh.stderr else ""
                 raise TunnelError(f"ssh: {said.strip() or 'no connection in time'}")
             time.sleep(0.02)  # between two looks
+
+
+def _listens(path: Path) -> bool:
+    # It exists before it listens, and until then whoever comes is refused.
+    with socket.socket(socket.AF_UNIX) as trial:
+        return trial.connect_ex(str(path)) == 0
 
 
 def in_use() -> bool:

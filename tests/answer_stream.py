@@ -91,13 +91,13 @@ class Caller:
 
     def stop(self, message: str) -> requests.Response:
         url = f"{self.url}/api/messages/{message}/stop"
-        return self._session.post(url, json={}, timeout=10)
+        return self._session.post(url, json={}, timeout=60)
 
     def delete(self, conversation: str) -> requests.Response:
-        return self._session.delete(f"{self.url}/api/conversations/{conversation}", timeout=10)
+        return self._session.delete(f"{self.url}/api/conversations/{conversation}", timeout=60)
 
     def conversation(self) -> str:
-        made = self._session.post(f"{self.url}/api/conversations", json={}, timeout=10)
+        made = self._session.post(f"{self.url}/api/conversations", json={}, timeout=60)
         return str(made.json()["id"])
 
     def post(self, conversation: str, content: str = "Hello?") -> requests.Response:
@@ -118,7 +118,7 @@ class Caller:
 
     def messages(self, conversation: str) -> list[dict[str, Any]]:
         url = f"{self.url}/api/conversations/{conversation}/messages"
-        found: list[dict[str, Any]] = self._session.get(url, timeout=10).json()["messages"]
+        found: list[dict[str, Any]] = self._session.get(url, timeout=60).json()["messages"]
         return found
 
 

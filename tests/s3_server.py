@@ -22,8 +22,8 @@ class S3Server:
         self.endpoint = f"http://{host}:{port}"
         session = requests.Session()
         session.trust_env = False
-        session.post(f"{self.endpoint}/moto-api/reset", timeout=10).raise_for_status()
-        session.put(f"{self.endpoint}/{BUCKET}", timeout=10).raise_for_status()
+        session.post(f"{self.endpoint}/moto-api/reset", timeout=60).raise_for_status()
+        session.put(f"{self.endpoint}/{BUCKET}", timeout=60).raise_for_status()
         return self
 
     def __exit__(self, *_: object) -> None:

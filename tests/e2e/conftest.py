@@ -174,13 +174,13 @@ class Assistant:
 
     def running(self) -> float:
         """Requests that vLLM is working on, by its own metrics."""
-        metrics = requests.get(f"http://localhost:{self.vllm_port}/metrics", timeout=10).text
+        metrics = requests.get(f"http://localhost:{self.vllm_port}/metrics", timeout=60).text
         found = re.findall(r"^vllm:num_requests_running\{.*\} (\S+)$", metrics, re.MULTILINE)
         return sum(map(float, found))
 
     def remember(self, title: str) -> None:
         """Make a conversation that is to be there later."""
-        made = requests.post(f"{self.url}/api/conversations", json={"title": title}, timeout=10)
+        made = requests.post(f"{self.url}/api/conversations", json={"title": title}, timeout=60)
         made.raise_for_status()
 
     def titles(self) -> list[str]:

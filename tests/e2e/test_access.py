@@ -54,21 +54,21 @@ def add(assistant: Assistant, person: str, *options: str) -> None:
 def log_in(assistant: Assistant, person: str, password: str = PASSWORD) -> requests.Session:
     """A browser's session after the form of ``/login``, ready for changes."""
     session = requests.Session()
-    form = session.get(f"{assistant.url}/login", timeout=10).text
+    form = session.get(f"{assistant.url}/login", timeout=60).text
     token = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', form)
     assert token is not None, form
     filled = {"name": person, "password": password, "csrf_token": token[1]}
     answer = session.post(f"{assistant.url}/login", data=filled, timeout=30)
     answer.raise_for_status()
-    me = session.get(f"{assistant.url}/api/me", timeout=10).json()
+    me = session.get(f"{assistant.url}/api/me", timeout=60).json()
     session.headers["X-CSRF-Token"] = me["csrf_token"]
     return session
 
 
 def test_nobody_gets_in_and_the_first_admin_is_made_by_the_commands(guarded: Assistant) -> None:
     for path in ("/api/conversations", "/api/me", "/v1/models"):
-        assert requests.get(f"{guarded.url}{path}", timeout=10).status_code == 401
-    assert requests.get(f"{guarded.url}/readyz", timeout=10).ok
+        assert requests.get(f"{guarded.url}{path}", timeout=60).status_code == 401
+    assert requests.get(f"{guarded.url}/readyz", timeout=60).ok
 
     add(guarded, "ann", "--admin")
     add(guarded, "bob")
@@ -81,30 +81,30 @@ def test_nobody_gets_in_and_the_first_admin_is_made_by_the_commands(guarded: Ass
 
     with pytest.raises(requests.HTTPError):
         log_in(guarded, "ann", "not the password at all")
-    assert log_in(guarded, "ann").get(f"{guarded.url}/api/me", timeout=10).json()["role"] == "admin"
+    assert log_in(guarded, "ann").get(f"{guarded.url}/api/me", timeout=60).json()["role"] == "admin"
 
 
 def test_people_do_not_see_what_is_others(guarded: Assistant) -> None:
     ann, bob = log_in(guarded, "ann"), log_in(guarded, "bob")
-    made = ann.post(f"{guarded.url}/api/conversations", json={"title": "Ann's"}, timeout=10).json()
+    made = ann.post(f"{guarded.url}/api/conversations", json={"title": "Ann's"}, timeout=60).json()
     where = f"{guarded.url}/api/conversations/{made['id']}"
-    assert ann.get(where + "/messages", timeout=10).ok
-    assert bob.get(where + "/messages", timeout=10).status_code == 404
-    assert bob.delete(where, timeout=10).status_code == 404
-    assert bob.get(f"{guarded.url}/api/users", timeout=10).status_code == 403
+    assert ann.get(where + "/messages", timeout=60).ok
+    assert bob.get(where + "/messages", timeout=60).status_code == 404
+    assert bob.delete(where, timeout=60).status_code == 404
+    assert bob.get(f"{guarded.url}/api/users", timeout=60).status_code == 403
 
 
 def test_a_key_opens_v1_until_it_is_revoked(guarded: Assistant) -> None:
     ann = log_in(guarded, "ann")
     made: dict[str, Any] = ann.post(
-        f"{guarded.url}/api/keys", json={"name": "a program"}, timeout=10
+        f"{guarded.url}/api/keys", json={"name": "a program"}, timeout=60
     ).json()
     headers = {"Authorization": f"Bearer {made['key']}"}
     body = {"messages": [{"role": "user", "content": "Hello"}], "max_tokens": 4}
     url = f"{guarded.url}/v1/chat/completions"
     assert requests.post(url, json=body, headers=headers, timeout=120).ok
-    assert ann.delete(f"{guarded.url}/api/keys/{made['id']}", timeout=10).status_code == 204
-    assert requests.post(url, json=body, headers=headers, timeout=10).status_code == 401
+    assert ann.delete(f"{guarded.url}/api/keys/{made['id']}", timeout=60).status_code == 204
+    assert requests.post(url, json=body, headers=headers, timeout=60).status_code == 401
 
 
 def test_the_smoke_test_makes_itself_a_key_and_leaves_none(guarded: Assistant) -> None:

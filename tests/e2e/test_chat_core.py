@@ -135,7 +135,7 @@ def test_a_worker_that_is_killed_leaves_its_answer_interrupted_with_its_text(
     assert end.data["content"]
     assert shown(other, conversation)["content"] == end.data["content"]
     until(lambda: idle.running() == 0, PATIENCE)
-    assert requests.get(f"{idle.url}/healthz", timeout=10).status_code == 200
+    assert requests.get(f"{idle.url}/healthz", timeout=60).status_code == 200
 
 
 def test_a_model_that_is_killed_leaves_a_part_that_is_gone_on_with_when_it_is_back(
@@ -151,11 +151,11 @@ def test_a_model_that_is_killed_leaves_a_part_that_is_gone_on_with_when_it_is_ba
     assert before == end.data["content"]
 
     # The page stays useful meanwhile, and says what is the matter.
-    state = requests.get(f"{idle.url}/readyz", timeout=10)
+    state = requests.get(f"{idle.url}/readyz", timeout=60)
     assert state.status_code == 503
     assert caller.messages(conversation)
 
-    until(lambda: requests.get(f"{idle.url}/readyz", timeout=10).ok, PATIENCE)
+    until(lambda: requests.get(f"{idle.url}/readyz", timeout=60).ok, PATIENCE)
     with caller.go_on(message) as stream:
         assert stream.next().data["answer"]["content"] == before
         assert next(event for event in stream if event.name == "delta")

@@ -94,7 +94,7 @@ def test_what_is_planned_is_applied_and_drift_is_found_and_mended(
         return done.stdout
 
     def ready() -> str:
-        answer = requests.get(f"http://127.0.0.1:{port}/readyz", timeout=10)
+        answer = requests.get(f"http://127.0.0.1:{port}/readyz", timeout=60)
         return str(answer.json()["status"])
 
     chat = Names(STACK).chatbot

@@ -47,9 +47,9 @@ def test_a_refresh_finds_no_difference(assistant: Assistant) -> None:
 
 
 def test_vllm_is_where_the_seed_says(assistant: Assistant) -> None:
-    listed = requests.get(f"http://localhost:{assistant.vllm_port}/v1/models", timeout=10).json()
+    listed = requests.get(f"http://localhost:{assistant.vllm_port}/v1/models", timeout=60).json()
     assert [model["id"] for model in listed["data"]] == ["HuggingFaceTB/SmolLM2-135M-Instruct"]
-    version = requests.get(f"http://localhost:{assistant.vllm_port}/version", timeout=10).json()
+    version = requests.get(f"http://localhost:{assistant.vllm_port}/version", timeout=60).json()
     assert version["version"].startswith(VLLM_VERSION)
     inside = assistant.client.containers.get(assistant.names.chatbot).exec_run(
         ["sh", "-c", "curl -fsS $VLLM_BASE_URL/models"]
@@ -83,7 +83,7 @@ def test_a_change_of_the_chat_application_replaces_its_container_only(assistant:
     after = assistant.ids()
     assert after["vllm-server"] == before["vllm-server"]
     assert after["chatbot"] != before["chatbot"]
-    assert "changed by a test" in requests.get(assistant.url, timeout=10).text
+    assert "changed by a test" in requests.get(assistant.url, timeout=60).text
 
 
 def own_images(assistant: Assistant) -> set[str]:
@@ -92,7 +92,7 @@ def own_images(assistant: Assistant) -> set[str]:
 
 def test_destroy_leaves_only_data_and_up_takes_it_up_again(assistant: Assistant) -> None:
     created = requests.post(
-        f"{assistant.url}/api/conversations", json={"title": "kept over a destroy"}, timeout=10
+        f"{assistant.url}/api/conversations", json={"title": "kept over a destroy"}, timeout=60
     )
     created.raise_for_status()
     images = own_images(assistant)

@@ -41,11 +41,11 @@ def test_it_answers_and_keeps_conversations_in_postgres(full: Assistant) -> None
 
 
 def test_the_key_guards_vllm_and_everything_of_ours_has_it(full: Assistant) -> None:
-    without = requests.get(f"{full.vllm_url}/models", timeout=10)
-    wrong = requests.get(f"{full.vllm_url}/models", headers=bearer("wrong"), timeout=10)
+    without = requests.get(f"{full.vllm_url}/models", timeout=60)
+    wrong = requests.get(f"{full.vllm_url}/models", headers=bearer("wrong"), timeout=60)
     assert (without.status_code, wrong.status_code) == (401, 401)
     right = requests.get(
-        f"{full.vllm_url}/models", headers=bearer(SECRETS["vllm_api_key"]), timeout=10
+        f"{full.vllm_url}/models", headers=bearer(SECRETS["vllm_api_key"]), timeout=60
     )
     assert [model["id"] for model in right.json()["data"]] == [MODEL]
     server = full.container("vllm-server")

@@ -298,7 +298,12 @@ class Fetcher:
     started: list[Container] = field(default_factory=list)
 
     def start(self, hub: str, model: str = MODEL, **options: object) -> Container:
-        environment = {"HF_ENDPOINT": hub, **dict(options.pop("environment", {}))}  # type: ignore[call-overload]
+        environment = {
+            "HF_ENDPOINT": hub,
+            # The library asks again after 10 s of silence, which a busy machine can have.
+            "HF_HUB_DOWNLOAD_TIMEOUT": "120",
+            **dict(options.pop("environment", {})),  # type: ignore[call-overload]
+        }
         asked = ["--model", model, "--revision", str(options.pop("revision", "main"))]
         container = self.client.containers.run(
             self.tag,
@@ -353,7 +358,7 @@ class TestFetch:
                 "model-00001-of-00002.safetensors",
                 "model-00002-of-00002.safetensors",
                 "tokenizer.json",
-            ]
+            ], first.output
             progress = [event for event in first.events if event["event"] == "progress"]
             assert progress[0]["done_bytes"] == 0
             assert progress[-1]["done_bytes"] == progress[-1]["total_bytes"]

@@ -77,7 +77,7 @@ def test_every_metric_stands_on_the_page() -> None:
 
 
 def test_every_endpoint_that_the_page_names_is_described(application: ChatApplication) -> None:
-    description = requests.get(f"{application.url}/api/openapi.json", timeout=10).json()
+    description = requests.get(f"{application.url}/api/openapi.json", timeout=60).json()
     described = list(description["paths"])
     named = set(re.findall(r"`(?:GET |POST )?(/api/[\w/{}-]+)", PAGE)) - {"/api/openapi"}
     assert len(named) > 4

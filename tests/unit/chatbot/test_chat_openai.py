@@ -193,7 +193,7 @@ def test_what_open_webui_sends_is_answered(
     application: ChatApplication, vllm: ScriptedVllm
 ) -> None:
     headers = {"Authorization": "Bearer sk-x", "X-OpenWebUI-User-Name": "somebody"}
-    listed = requests.get(f"{application.url}/v1/models", headers=headers, timeout=10)
+    listed = requests.get(f"{application.url}/v1/models", headers=headers, timeout=60)
     assert [model["id"] for model in listed.json()["data"]] == [MODEL]
     body = {
         "model": MODEL,
@@ -207,7 +207,7 @@ def test_what_open_webui_sends_is_answered(
         "metadata": {"variables": {}},
     }
     answer = requests.post(
-        f"{application.url}/v1/chat/completions", json=body, headers=headers, timeout=10
+        f"{application.url}/v1/chat/completions", json=body, headers=headers, timeout=60
     )
     assert answer.headers["Content-Type"].startswith("text/event-stream")
     events = [line for line in answer.text.split("\n") if line]

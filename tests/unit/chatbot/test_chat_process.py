@@ -37,7 +37,7 @@ def asking(
     application: ChatApplication, content: str = "Hello?"
 ) -> Iterator[Iterator[tuple[str, dict[str, Any]]]]:
     """The events of a question in a new conversation."""
-    made = requests.post(f"{application.url}/api/conversations", json={}, timeout=10)
+    made = requests.post(f"{application.url}/api/conversations", json={}, timeout=60)
     url = f"{application.url}/api/conversations/{made.json()['id']}/messages"
     with requests.post(url, json={"content": content}, stream=True, timeout=30) as response:
         assert response.status_code == 200, response.text
@@ -46,7 +46,7 @@ def asking(
 
 def messages(application: ChatApplication, conversation: str) -> list[dict[str, Any]]:
     url = f"{application.url}/api/conversations/{conversation}/messages"
-    found: list[dict[str, Any]] = requests.get(url, timeout=10).json()["messages"]
+    found: list[dict[str, Any]] = requests.get(url, timeout=60).json()["messages"]
     return found
 
 
@@ -74,7 +74,7 @@ def test_with_all_places_taken_the_rest_still_answers(
         refused = requests.post(
             f"{application.url}/v1/chat/completions",
             json={"messages": [{"role": "user", "content": "Hi"}]},
-            timeout=10,
+            timeout=60,
         )
         assert refused.status_code == 503
         assert refused.headers["Retry-After"]

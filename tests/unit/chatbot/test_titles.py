@@ -130,7 +130,7 @@ def test_a_reader_who_leaves_frees_the_model(
     application: ChatApplication, vllm: ScriptedVllm
 ) -> None:
     url = f"{application.url}/api/conversations"
-    conversation = requests.post(url, json={}, timeout=10).json()["id"]
+    conversation = requests.post(url, json={}, timeout=60).json()["id"]
     with requests.post(
         f"{url}/{conversation}/messages", json={"content": "Hello?"}, stream=True, timeout=20
     ) as answer:

@@ -38,7 +38,7 @@ def application(tmp_path: Path, ca: Path, vllm: ScriptedVllm) -> Iterator[ChatAp
 def test_cookies_are_for_tls_only_and_a_plain_connection_gets_nothing(
     application: ChatApplication, ca: Path
 ) -> None:
-    answer = requests.get(f"{application.url}/login", verify=str(ca), timeout=10)
+    answer = requests.get(f"{application.url}/login", verify=str(ca), timeout=60)
     assert answer.ok
     cookie = answer.headers["Set-Cookie"]
     assert cookie.startswith("__Host-archi_session=")
@@ -59,7 +59,7 @@ def test_a_client_that_leaves_before_anything_was_written_frees_the_model(
     )
     context = ssl.create_default_context(cafile=str(ca))
     with ChatApplication(tmp_path, vllm.base_url, ca=ca) as application:
-        plain = socket.create_connection(("127.0.0.1", application.port), timeout=10)
+        plain = socket.create_connection(("127.0.0.1", application.port), timeout=60)
         with context.wrap_socket(plain, server_hostname="127.0.0.1") as connection:
             connection.sendall(head + body)
             assert vllm.wait(lambda server: server.running == 1)

@@ -22,12 +22,15 @@ def probe_model() -> ServedModel:
         Failure: why it cannot answer.
     """
     parts = services()
-    future = parts.loop.submit(parts.server.served(parts.files.model))
+    future = parts.loop.submit(parts.server.ready(parts.files.model))
     try:
-        return future.result(PROBE_TIMEOUT + 0.5)
+        served = future.result(PROBE_TIMEOUT + 0.5)
     except TimeoutError:
         future.cancel()
         raise model_errors.unreachable(parts.server.base_url, "no answer in time") from None
+    if (failure := parts.pulse.failure) is not None:
+        raise failure
+    return served
 
 
 def model_state() -> dict[str, Any]:
@@ -40,12 +43,15 @@ def model_state() -> dict[str, Any]:
         "max_model_len": None,
         "error": None,
     }
+    served: ServedModel | None
     try:
         served = probe_model()
-        state["max_model_len"] = served.max_model_len
-        state["models"] = list(dict.fromkeys([*state["models"], *served.others]))
     except Failure as failure:
         state.update(ready=False, error=failure.detail)
+        served = services().server.known(pipelines.model)
+    if served is not None:
+        state["max_model_len"] = served.max_model_len
+        state["models"] = list(dict.fromkeys([*state["models"], *served.others]))
     return state
 
 

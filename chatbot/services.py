@@ -18,6 +18,7 @@ from chatbot.agent.tools.toolbox import Toolbox
 from chatbot.data.database import Database
 from chatbot.deployment_files import DeploymentFiles
 from chatbot.documents.mounted import MountedDocuments, lock_of
+from chatbot.model.pulse import Pulse
 from chatbot.model.server import ModelServer, http_client
 from chatbot.runs.admission import Admission, Seats
 from chatbot.runs.background_loop import BackgroundLoop
@@ -74,6 +75,13 @@ class Services:
         self.loop.submit(self.completions.work())
         self.titles = Titles(settings, self.loop, self.database, self.responder, self.admission)
         self.loop.submit(self.responder.warm_up())
+        self.pulse = Pulse(
+            self.server,
+            lambda: self.files.model,
+            every=settings.model_probe,
+            busy=settings.first_token_timeout,
+        )
+        self.loop.submit(self.pulse.work())
         self.mounted = _mounted(settings, self.database)
 
     @property

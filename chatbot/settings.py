@@ -29,6 +29,8 @@ class Settings(BaseModel):
     ``max_upload`` is in bytes; ``documents`` is a folder whose files everyone may search;
     ``model_titles``: the model writes the titles of new conversations.
 
+    A token is asked of the model every ``model_probe`` seconds that it is idle; 0: never.
+
     ``vllm_base_url`` ends in ``/v1`` without a slash after it; ``database_url`` holds no password.
     """
 
@@ -50,6 +52,7 @@ class Settings(BaseModel):
     max_upload: int
     documents: Path | None
     model_titles: bool
+    model_probe: float
     published_on_loopback: bool
 
     @classmethod
@@ -78,6 +81,7 @@ class Settings(BaseModel):
             max_upload=int(number(env, "ARCHI_MAX_UPLOAD", str(20 * 2**20), 1024, 2**30)),
             documents=_documents(env.get("ARCHI_DOCUMENTS")),
             model_titles=choice(env, "ARCHI_MODEL_TITLES", ("true", "false")) == "true",
+            model_probe=number(env, "ARCHI_MODEL_PROBE", "30", 0, 3600),
             metrics=choice(env, "ARCHI_METRICS", ("loopback", "none", "token")),
             published_on_loopback=is_loopback(env.get("ARCHI_PUBLISHED_BIND", host)),
         )

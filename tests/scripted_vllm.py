@@ -1,8 +1,9 @@
 """A scripted OpenAI-compatible server for tests: real HTTP on loopback, vLLM's habits.
 
 Tests set ``server.script`` and read ``server.requests``, ``server.running`` and
-``server.aborted``. Requests for titles are in ``server.title_requests`` instead. It notices at
-once when a client closes its connection, as vLLM does.
+``server.aborted``. Requests for titles are in ``server.title_requests`` instead, and those for a
+single token in ``server.tokens_asked``. ``server.engine`` "hangs" or is "dead" behind an API that
+lives; chats do not heed it. It notices at once when a client closes its connection, as vLLM does.
 """
 
 from __future__ import annotations
@@ -77,6 +78,10 @@ class ScriptedVllm:
         self.max_model_len = 2048
         self.tokenize = True
         self.models_hang = False
+        self.engine = "well"
+        self.steps = 0
+        self.others = 0
+        self.tokens_asked = 0
         self.api_key = api_key
         self.requests: list[dict[str, Any]] = []
         self.title_requests: list[dict[str, Any]] = []
@@ -134,6 +139,8 @@ class ScriptedVllm:
         self.max_model_len = 2048
         self.tokenize = True
         self.models_hang = False
+        self.engine = "well"
+        self.others = 0
         self.requests.clear()
         self.title_requests.clear()
         self.headers.clear()
@@ -200,6 +207,12 @@ class ScriptedVllm:
             return self._json(writer, 200, {"object": "list", "data": entries})
         if path == "/tokenize" and self.tokenize:
             return self._json(writer, 200, {"count": count_tokens(body["messages"])})
+        if path == "/health":
+            return self._json(writer, 503 if self.engine == "dead" else 200, None)
+        if path == "/metrics":
+            return self._text(writer, self._metrics())
+        if path == "/v1/completions":
+            return await self._token(body, reader, writer)
         if path != "/v1/chat/completions":
             return self._json(writer, 404, {"detail": "Not Found"})
         if body["messages"][0] == {"role": "system", "content": title.SYSTEM}:
@@ -208,6 +221,33 @@ class ScriptedVllm:
         self.requests.append(body)
         self.headers.append(headers)
         return await self._chat(self._answer(body, writer), reader, completed=1)
+
+    def _metrics(self) -> str:
+        """What vLLM 0.32 has of its engine's steps and requests, among other things."""
+        labels = f'{{engine="0",model_name="{MODEL}"}}'
+        return (
+            "# TYPE vllm:num_requests_running gauge\n"
+            f"vllm:num_requests_running{labels} {float(self.others)}\n"
+            f"vllm:num_requests_waiting{labels} 0.0\n"
+            f'vllm:iteration_tokens_total_bucket{{le="1.0",model_name="{MODEL}"}} 7.0\n'
+            f"vllm:iteration_tokens_total_count{labels} {float(self.steps)}\n"
+            f"vllm:iteration_tokens_total_sum{labels} {float(9 * self.steps)}\n"
+        )
+
+    async def _token(
+        self, body: dict[str, Any], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> bool:
+        if body["model"] not in self.models:
+            return self._not_served(body["model"], writer)
+        self._count(tokens_asked=1)
+        if self.engine == "dead":
+            return self._json(writer, 500, _error("EngineCore died", "InternalServerError", 500))
+        if self.engine == "hangs":
+            await reader.read(1)
+            return False
+        self.steps += 1
+        choice = {"index": 0, "text": ",", "finish_reason": "length"}
+        return self._json(writer, 200, {**_envelope(body, "text_completion"), "choices": [choice]})
 
     async def _title(self, body: dict[str, Any], writer: asyncio.StreamWriter) -> bool:
         if body["model"] not in self.models:
@@ -338,10 +378,16 @@ class ScriptedVllm:
         message = f"The model `{model}` does not exist."
         return self._json(writer, 404, _error(message, "NotFoundError", 404))
 
+    @classmethod
+    def _json(cls, writer: asyncio.StreamWriter, status: int, body: object) -> bool:
+        return cls._text(writer, json.dumps(body), status, "application/json")
+
     @staticmethod
-    def _json(writer: asyncio.StreamWriter, status: int, body: dict[str, Any]) -> bool:
-        content = json.dumps(body).encode()
-        head = f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\n"
+    def _text(
+        writer: asyncio.StreamWriter, text: str, status: int = 200, kind: str = "text/plain"
+    ) -> bool:
+        content = text.encode()
+        head = f"HTTP/1.1 {status} X\r\nContent-Type: {kind}\r\n"
         writer.write(f"{head}Content-Length: {len(content)}\r\n\r\n".encode() + content)
         return True
 

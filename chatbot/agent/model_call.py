@@ -25,7 +25,7 @@ log = structlog.get_logger(__name__)
 
 # Seconds before each new try while the model has not said anything yet.
 _RETRY_AFTER = (0.3, 1.0)
-_RETRIED = {"model_unreachable", "model_overloaded"}
+_RETRIED = model_errors.AWAY | {"model_overloaded"}
 
 
 @dataclass

@@ -6,6 +6,8 @@ Its texts are vLLM's (0.32: vllm/entrypoints/openai), whose error object is Open
 from __future__ import annotations
 
 import re
+import socket
+from urllib.parse import urlsplit
 
 import httpx2
 
@@ -18,10 +20,23 @@ _ALIASES = re.compile(r"Valid aliases: (.+?)\.?$")
 
 # The code of the failure that says that a model sees no images.
 NO_IMAGES = "model_sees_no_images"
+# The codes of the failures that say that nobody answers at the model server's address.
+AWAY = frozenset({"model_unreachable", "model_not_running"})
+_NAME_UNKNOWN = "its name is not known"
 
 
 def unreachable(base_url: str, reason: str) -> Failure:
     """Say that nothing answers at the model server's address."""
+    # Docker knows the names of the containers that run, and those have no dot.
+    if reason == _NAME_UNKNOWN and "." not in (urlsplit(base_url).hostname or ""):
+        return Failure(
+            "model_not_running",
+            f"The model server at {base_url} does not answer ({reason}).",
+            "Its container does not run, or is not on this one's network: look at it with "
+            "docker ps --all, and start it. Its log says why it has ended.",
+            status=503,
+            retry_after=5,
+        )
     return Failure(
         "model_unreachable",
         f"The model server at {base_url} does not answer ({reason}).",
@@ -52,6 +67,30 @@ def stalled(seconds: float, *, first: bool) -> Failure:
         "Try again. If it happens often, the model server is overloaded or hangs: look at the "
         "logs of the vllm-server container.",
         status=504,
+    )
+
+
+def hangs(seconds: float) -> Failure:
+    """Say that the model server answers, but its engine generates nothing."""
+    return Failure(
+        "model_hangs",
+        "The model server answers, but generates nothing: a single token was waited for for "
+        f"{seconds:g} seconds.",
+        "Start the vllm-server container again (docker restart); its log may say what it hangs on.",
+        status=503,
+        retry_after=30,
+    )
+
+
+def engine_died() -> Failure:
+    """Say that the engine behind the model server's API is dead."""
+    return Failure(
+        "model_engine_died",
+        "The model server answers, but its engine has died.",
+        "It ends and is started again by itself. If it stays so, look at the log of the "
+        "vllm-server container.",
+        status=503,
+        retry_after=10,
     )
 
 
@@ -169,7 +208,8 @@ def reason(error: BaseException) -> str:
     if isinstance(under, httpx2.TimeoutException):
         return "no answer in time"
     if isinstance(under, httpx2.ConnectError):
-        return "no connection"
+        names = isinstance(under.__cause__ and under.__cause__.__cause__, socket.gaierror)
+        return _NAME_UNKNOWN if names else "no connection"
     return "the connection broke"
 
 

@@ -6,6 +6,8 @@ Facts: vLLM 0.32 lists ``max_model_len`` in ``/v1/models`` and counts a chat's t
 
 from __future__ import annotations
 
+import asyncio
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,6 +26,12 @@ _FRESH = 30.0
 # Seconds for which a server that was silent is not asked again before a request: each wait for it
 # takes a probe's whole time, where a refused connection takes none.
 _SILENT = 5.0
+# vLLM's own count of what its engine does, one of each for an engine.
+_PROGRESS = re.compile(
+    r"^vllm:(iteration_tokens_total_count|num_requests_running|num_requests_waiting)"
+    r"(?:{.*})? (\S+)$",
+    re.M,
+)
 
 
 @dataclass(frozen=True)
@@ -37,6 +45,14 @@ class ServedModel:
     max_model_len: int | None
     listed: dict[str, Any]
     others: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What vLLM's engine has done since its start, in steps that gave tokens, and has to do."""
+
+    steps: int
+    requests: int
 
 
 class ModelServer:
@@ -82,6 +98,60 @@ class ModelServer:
                 return found
         self._known.pop(model, None)
         raise model_errors.not_served(model, [str(entry["id"]) for entry in models])
+
+    async def ready(self, model: str) -> ServedModel:
+        """Ask as ``served``, and whether the engine behind the server lives.
+
+        Raises:
+            Failure: as ``served``, or the engine has died.
+        """
+        found, _ = await asyncio.gather(self.served(model), self._check_engine())
+        return found
+
+    async def _check_engine(self) -> None:
+        try:
+            response = await self._client.get(f"{self._root}/health", timeout=PROBE_TIMEOUT)
+        except httpx2.TransportError:
+            return  # `served` tells of it
+        if response.status_code == 503:
+            raise model_errors.engine_died()
+
+    def known(self, model: str) -> ServedModel | None:
+        """Return what the server last said of a model that it served then."""
+        known = self._known.get(model)
+        return None if known is None else known[1]
+
+    async def generate_token(self, model: str) -> None:
+        """Have one token generated, and wait for it as long as it takes.
+
+        A server that has no ``/v1/completions`` or refuses the request has answered as well.
+
+        Raises:
+            Failure: it does not answer, or fails.
+        """
+        body = {"model": model, "prompt": "Hello", "max_tokens": 1, "temperature": 0}
+        try:
+            response = await self._client.post(f"{self.base_url}/completions", json=body)
+        except httpx2.TransportError as error:
+            reason = model_errors.reason(error)
+            raise model_errors.unreachable(self.base_url, reason) from error
+        if response.status_code >= 500:
+            message = model_errors.message_of(_json(response), response.text[:200])
+            raise model_errors.from_status(
+                response.status_code, message, base_url=self.base_url, model=model
+            )
+
+    async def progress(self) -> Progress | None:
+        """Read vLLM's metrics; None where it has none, or does not give them in time."""
+        try:
+            response = await self._client.get(f"{self._root}/metrics", timeout=PROBE_TIMEOUT)
+        except httpx2.TransportError:
+            return None
+        found = [(name, int(float(value))) for name, value in _PROGRESS.findall(response.text)]
+        steps = [value for name, value in found if name.startswith("iteration")]
+        if response.status_code != 200 or not steps:
+            return None
+        return Progress(sum(steps), sum(value for _, value in found) - sum(steps))
 
     async def mismatch(self, model: str) -> Failure | None:
         """Say why ``model`` is not served, by the server's own list; None where it is."""

@@ -16,12 +16,13 @@ from chatbot.agent.events import (
 )
 from chatbot.data.tables import Message, Status, ToolStatus
 from chatbot.failures import Failure
+from chatbot.model.errors import AWAY
 from chatbot.runs.cost import Cost
 from chatbot.runs.text import Text
 from chatbot.runs.tool_call import CallRecord
 
 # A failure by which a model that was answering went away: what had come can be gone on with.
-_BROKEN = {"model_unreachable", "model_stalled"}
+_BROKEN = AWAY | {"model_stalled"}
 
 
 class Answer:

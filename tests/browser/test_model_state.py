@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import re
 
-from playwright.sync_api import Page, expect
+import pytest
+from playwright.sync_api import Page, Route, expect
 
 from tests.chat_page import answered, reload
 from tests.scripted_vllm import ScriptedVllm
@@ -66,3 +67,27 @@ def test_an_application_that_is_away_says_so(page: Page) -> None:
     expect(page.get_by_test_id("error-card")).to_contain_text("does not answer")
     expect(page.get_by_test_id("banner")).to_contain_text("The chat application is away")
     expect(page.get_by_test_id("composer")).to_have_value("Still there?")
+
+
+@pytest.mark.parametrize(
+    ("code", "title"),
+    [
+        ("model_not_running", "The model server does not run"),
+        ("model_hangs", "The model hangs"),
+        ("model_engine_died", "The model has crashed"),
+    ],
+)
+def test_the_banner_says_what_is_the_matter_with_the_model(
+    page: Page, code: str, title: str
+) -> None:
+    def refuse(route: Route) -> None:
+        answer = route.fetch()
+        error = {"code": code, "message": "What happened.", "next_step": "What to do."}
+        route.fulfill(response=answer, json={**answer.json(), "ready": False, "error": error})
+
+    page.route("**/api/state", refuse)
+    reload(page)
+    expect(page.get_by_test_id("banner")).to_contain_text(title)
+    expect(page.get_by_test_id("banner")).to_contain_text("What happened. What to do.")
+    page.unroute("**/api/state")
+    expect(page.get_by_test_id("banner")).to_be_hidden()

@@ -33,9 +33,13 @@ RULES = (
             "Temporary failure in name resolution",
             "Could not resolve host",
             "No address associated with hostname",
+            "does not answer (its name is not known)",
+            '"failure": "model_not_running"',
         ),
-        "The chat container does not know vLLM's name: they are not on one network.",
-        "`pulumi up --refresh` puts them on the deployment's network; in host mode VLLM_BASE_URL "
+        "The chat container does not know vLLM's name: vLLM's container does not run, or they are "
+        "not on one network.",
+        "start it where `docker ps --all` says that it has ended; `pulumi up --refresh` puts them "
+        "on the deployment's network; in host mode VLLM_BASE_URL "
         "is http://localhost:PORT/v1, for a vLLM elsewhere archi:services.vllm.base_url names it.",
         Confidence.LIKELY,
     ),
@@ -56,7 +60,12 @@ RULES = (
     ),
     rule(
         "vllm-stalled",
-        ('"failure": "model_stalled"', "does not answer (no answer in time)"),
+        (
+            '"failure": "model_stalled"',
+            '"failure": "model_hangs"',
+            "does not answer (no answer in time)",
+            "answers, but generates nothing",
+        ),
         "vLLM took a request and said nothing for too long.",
         "it is overloaded, or hangs: lower archi:services.vllm.max_num_seqs or "
         "archi:services.chatbot.max_streams; `docker restart` of vllm-server ends a hang.",

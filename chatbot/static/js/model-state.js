@@ -11,6 +11,9 @@ const SINCE = "model-away-since";
 const TITLES = {
   application_unreachable: "The chat application is away",
   model_not_found: "Another model is served",
+  model_not_running: "The model server does not run",
+  model_hangs: "The model hangs",
+  model_engine_died: "The model has crashed",
   model_key_refused: "The model server refuses the key",
 };
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 
 import httpx2
 import pytest
@@ -61,3 +62,24 @@ def test_a_server_that_answers_again_is_asked_again() -> None:
 def test_a_connection_that_is_refused_or_broken_is_tried_again_at_once(error: Exception) -> None:
     server = _Server(error)
     assert _contexts(server) == [UNREACHABLE, 4096]
+
+
+@pytest.mark.parametrize(
+    ("base_url", "code"),
+    [
+        ("http://vllm-server:8000/v1", "model_not_running"),
+        ("https://models.example.org/v1", UNREACHABLE),
+    ],
+)
+def test_a_name_that_is_unknown_is_a_container_that_does_not_run(base_url: str, code: str) -> None:
+    async def ask() -> Failure | None:
+        error = httpx2.ConnectError("[Errno -2] Name or service not known")
+        error.__cause__ = OSError()
+        error.__cause__.__cause__ = socket.gaierror(-2, "Name or service not known")
+        async with httpx2.AsyncClient(transport=_Server(error)) as client:
+            return await ModelServer(base_url, client).mismatch(MODEL)
+
+    failure = asyncio.run(ask())
+    assert failure is not None
+    assert failure.code == code
+    assert "its name is not known" in failure.message

@@ -72,7 +72,7 @@ class Services:
         limits = Limits(settings.leave_grace, settings.drain_timeout)
         self.runs = Runs(self.loop, self.database, self.responder, self.admission, limits)
         self.completions = CompletionCounts(self.database)
-        self.loop.submit(self.completions.work())
+        self.loop.keep_up(self.completions.work)
         self.titles = Titles(settings, self.loop, self.database, self.responder, self.admission)
         self.loop.submit(self.responder.warm_up())
         self.pulse = Pulse(
@@ -81,7 +81,8 @@ class Services:
             every=settings.model_probe,
             busy=settings.first_token_timeout,
         )
-        self.loop.submit(self.pulse.work())
+        if settings.model_probe:
+            self.loop.keep_up(self.pulse.work)
         self.mounted = _mounted(settings, self.database)
 
     @property

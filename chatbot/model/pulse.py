@@ -33,7 +33,7 @@ class Pulse:
     Args:
         server: vLLM.
         model: returns the served model's name.
-        every: seconds between two looks; 0 for none.
+        every: seconds between two looks.
         busy: seconds that a token may take while vLLM has other requests.
         idle: the same while it has none.
 
@@ -61,7 +61,7 @@ class Pulse:
 
     async def work(self) -> None:
         """Look for ever."""
-        while self._every:
+        while True:
             lives = await self.look()
             await asyncio.sleep(self._every if lives else min(_AGAIN, self._every))
 

@@ -29,7 +29,7 @@ _SILENT = 5.0
 # vLLM's own count of what its engine does, one of each for an engine.
 _PROGRESS = re.compile(
     r"^vllm:(iteration_tokens_total_count|num_requests_running|num_requests_waiting)"
-    r"(?:{.*})? (\S+)$",
+    r"(?:{.*})? (\d[\d.e+]*)$",
     re.M,
 )
 

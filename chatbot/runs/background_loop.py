@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Future
 from typing import Any, TypeVar
+
+import structlog
+
+log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
@@ -26,6 +30,10 @@ class BackgroundLoop:
     def submit(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]:
         """Start a coroutine; cancelling the returned future cancels it."""
         return asyncio.run_coroutine_threadsafe(coroutine, self.loop)
+
+    def keep_up(self, work: Callable[[], Awaitable[None]]) -> Future[None]:
+        """Start work that has no end; a mistake in it is logged, and must not end it either."""
+        return self.submit(_for_ever(work))
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine to its end and return its result, from any thread but the loop's."""
@@ -44,3 +52,12 @@ class BackgroundLoop:
         self.run(cancel_all())
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join(patience)
+
+
+async def _for_ever(work: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        try:
+            await work()
+        except Exception:
+            log.exception("upkeep_failed")
+            await asyncio.sleep(1)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import aclosing
 from uuid import UUID
 
@@ -80,8 +80,7 @@ class Runs:
         self._remote = RemoteRuns(database, loop.loop.call_soon_threadsafe)
         self._nudges = Nudges(loop.loop, self._nudged)
         self._upkeep = [
-            loop.submit(_for_ever(work))
-            for work in (self._writer.work, self._watch.work, self._remote.work)
+            loop.keep_up(work) for work in (self._writer.work, self._watch.work, self._remote.work)
         ]
 
     @property
@@ -257,13 +256,3 @@ class Runs:
         for run in self._all():
             run.log.close()
         self._remote.close()
-
-
-async def _for_ever(work: Callable[[], Awaitable[None]]) -> None:
-    """Keep work going that has no end: a mistake in it must not leave answers unsaved."""
-    while True:
-        try:
-            await work()
-        except Exception:
-            log.exception("upkeep_failed")
-            await asyncio.sleep(1)

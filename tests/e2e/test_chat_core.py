@@ -138,6 +138,27 @@ def test_a_worker_that_is_killed_leaves_its_answer_interrupted_with_its_text(
     assert requests.get(f"{idle.url}/healthz", timeout=60).status_code == 200
 
 
+def test_an_engine_that_hangs_behind_an_api_that_answers_is_found(idle: Assistant) -> None:
+    def ready() -> bool:
+        # Whichever worker answers.
+        return all(requests.get(f"{idle.url}/readyz", timeout=60).ok for _ in range(16))
+
+    def hangs() -> bool:
+        error = requests.get(f"{idle.url}/api/state", timeout=60).json()["error"]
+        return error is not None and error["code"] == "model_hangs"
+
+    until(ready, PATIENCE)
+    [engine] = [pid for pid, _, command in processes(idle) if command == "VLLM::EngineCore"]
+    os.kill(engine, signal.SIGSTOP)
+    try:
+        until(hangs, PATIENCE)
+        assert not ready()
+        assert requests.get(f"http://localhost:{idle.vllm_port}/health", timeout=60).ok
+    finally:
+        os.kill(engine, signal.SIGCONT)
+    until(ready, PATIENCE)
+
+
 def test_a_model_that_is_killed_leaves_a_part_that_is_gone_on_with_when_it_is_back(
     idle: Assistant,
 ) -> None:
@@ -166,9 +187,13 @@ def test_a_model_that_is_killed_leaves_a_part_that_is_gone_on_with_when_it_is_ba
 
 def kill_server(assistant: Assistant) -> None:
     """Kill vLLM as the kernel does where memory runs out; Docker starts it again."""
-    container = assistant.container("vllm-server")
-    init = container.attrs["State"]["Pid"]
-    table = container.top(ps_args="-eo pid,ppid,args")
-    [server] = [row for row in table["Processes"] if int(row[1]) == init]
-    assert re.search("vllm", server[2]), server
-    os.kill(int(server[0]), signal.SIGKILL)
+    init = assistant.container("vllm-server").attrs["State"]["Pid"]
+    [(pid, _, command)] = [row for row in processes(assistant) if row[1] == init]
+    assert re.search("vllm", command)
+    os.kill(pid, signal.SIGKILL)
+
+
+def processes(assistant: Assistant) -> list[tuple[int, int, str]]:
+    """vLLM's: id, the parent's id, command line."""
+    table = assistant.container("vllm-server").top(ps_args="-eo pid,ppid,args")
+    return [(int(pid), int(parent), command) for pid, parent, command in table["Processes"]]

@@ -38,6 +38,7 @@ def chat_environment(settings: Settings) -> dict[str, str]:
     embedded = chatbot.database == "sqlite"
     listen = chatbot.bind if settings.host_mode else EVERYWHERE
     optional = {
+        "ARCHI_MODEL_PROBE": None if chatbot.model_probe else "0",
         "ARCHI_PUBLIC_URL": chatbot.public_url,
         "ARCHI_DOCUMENTS": str(DOCUMENTS_PATH) if chatbot.documents else None,
         "ARCHI_RATE_QUESTIONS": _number(chatbot.questions_per_minute),

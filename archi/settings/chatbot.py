@@ -188,6 +188,12 @@ class ChatbotSettings(Section):
         "request of its own; without it the title is the beginning of the question.",
         examples=[False],
     )
+    model_probe: bool = Field(
+        True,
+        description="While the model has nothing to do, one token is asked of it every 30 seconds: "
+        "one that hangs behind an API that answers is told to the page, `/readyz` and `/metrics`.",
+        examples=[False],
+    )
     max_upload: Memory = Field(
         20, description="The largest file that may be uploaded.", examples=["50m"]
     )

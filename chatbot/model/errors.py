@@ -74,8 +74,8 @@ def hangs(seconds: float) -> Failure:
     """Say that the model server answers, but its engine generates nothing."""
     return Failure(
         "model_hangs",
-        "The model server answers, but generates nothing: a single token was waited for for "
-        f"{seconds:g} seconds.",
+        "The model server answers, but generates nothing: asked for a single token, it gave none "
+        f"within {seconds:g} seconds.",
         "Start the vllm-server container again (docker restart); its log may say what it hangs on.",
         status=503,
         retry_after=30,

@@ -208,8 +208,9 @@ def reason(error: BaseException) -> str:
     if isinstance(under, httpx2.TimeoutException):
         return "no answer in time"
     if isinstance(under, httpx2.ConnectError):
-        names = isinstance(under.__cause__ and under.__cause__.__cause__, socket.gaierror)
-        return _NAME_UNKNOWN if names else "no connection"
+        # httpcore does not raise its error from the resolver's, only after it.
+        below = under.__cause__ and under.__cause__.__context__
+        return _NAME_UNKNOWN if isinstance(below, socket.gaierror) else "no connection"
     return "the connection broke"
 
 

@@ -73,9 +73,9 @@ class Pulse:
                 await self._ask(progress)
                 progress = await self._server.progress()
         except Failure as failure:
-            if failure.code not in model_errors.AWAY:
-                log.warning("model_generates_nothing", failure=failure.code)
             self.failure = None if failure.code in model_errors.AWAY else failure
+            if self.failure is not None:
+                log.warning("model_generates_nothing", failure=failure.code)
             return False
         if self.failure is not None:
             log.info("model_generates_again")

@@ -27,10 +27,9 @@ _FRESH = 30.0
 # takes a probe's whole time, where a refused connection takes none.
 _SILENT = 5.0
 # vLLM's own count of what its engine does, one of each for an engine.
-_PROGRESS = re.compile(
-    r"^vllm:(iteration_tokens_total_count|num_requests_running|num_requests_waiting)"
-    r"(?:{.*})? (\d[\d.e+]*)$",
-    re.M,
+_STEPS, _REQUESTS = (
+    re.compile(rf"^vllm:{name}(?:{{.*}})? (\d[\d.e+]*)$", re.M)
+    for name in ("iteration_tokens_total_count", "num_requests_(?:running|waiting)")
 )
 
 
@@ -81,10 +80,7 @@ class ModelServer:
             raise failure from error
         self._silent = None
         if response.status_code != 200:
-            message = model_errors.message_of(_json(response), response.text[:200])
-            raise model_errors.from_status(
-                response.status_code, message, base_url=self.base_url, model=model
-            )
+            raise self._refusal(response, model)
         body = _json(response)
         listed = body.get("data") if isinstance(body, dict) else None
         models = [entry for entry in listed or [] if isinstance(entry, dict) and "id" in entry]
@@ -136,10 +132,7 @@ class ModelServer:
             reason = model_errors.reason(error)
             raise model_errors.unreachable(self.base_url, reason) from error
         if response.status_code >= 500:
-            message = model_errors.message_of(_json(response), response.text[:200])
-            raise model_errors.from_status(
-                response.status_code, message, base_url=self.base_url, model=model
-            )
+            raise self._refusal(response, model)
 
     async def progress(self) -> Progress | None:
         """Read vLLM's metrics; None where it has none, or does not give them in time."""
@@ -147,11 +140,19 @@ class ModelServer:
             response = await self._client.get(f"{self._root}/metrics", timeout=PROBE_TIMEOUT)
         except httpx2.TransportError:
             return None
-        found = [(name, int(float(value))) for name, value in _PROGRESS.findall(response.text)]
-        steps = [value for name, value in found if name.startswith("iteration")]
+        steps, requests = (
+            [int(float(value)) for value in pattern.findall(response.text)]
+            for pattern in (_STEPS, _REQUESTS)
+        )
         if response.status_code != 200 or not steps:
             return None
-        return Progress(sum(steps), sum(value for _, value in found) - sum(steps))
+        return Progress(sum(steps), sum(requests))
+
+    def _refusal(self, response: httpx2.Response, model: str) -> Failure:
+        message = model_errors.message_of(_json(response), response.text[:200])
+        return model_errors.from_status(
+            response.status_code, message, base_url=self.base_url, model=model
+        )
 
     async def mismatch(self, model: str) -> Failure | None:
         """Say why ``model`` is not served, by the server's own list; None where it is."""

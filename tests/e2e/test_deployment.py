@@ -9,6 +9,7 @@ import pytest
 import requests
 
 from archi.images import LABEL_IMAGE, VLLM_VERSION
+from tests.chat_application import until
 from tests.e2e.conftest import STACK, Assistant
 from tests.hub_server import HubServer
 
@@ -69,6 +70,12 @@ def test_a_removed_server_is_brought_back_and_waited_for(assistant: Assistant) -
     chat = assistant.ids()["chatbot"]
     assistant.client.containers.get(assistant.names.vllm_server).remove(force=True)
     assistant.touched = True
+
+    def told() -> object:
+        error = requests.get(f"{assistant.url}/api/state", timeout=60).json()["error"]
+        return error and error["code"] == "model_not_running"
+
+    until(told)
     said = assistant.up("--refresh")
     assert "vllm-server: ready" in said
     assert assistant.ids()["chatbot"] == chat

@@ -7,7 +7,7 @@ import httpx2
 import pytest
 
 from chatbot.failures import Failure
-from chatbot.model.server import ModelServer
+from chatbot.model.server import ModelServer, http_client
 
 MODEL = "org/model"
 UNREACHABLE = "model_unreachable"
@@ -71,14 +71,17 @@ def test_a_connection_that_is_refused_or_broken_is_tried_again_at_once(error: Ex
         ("https://models.example.org/v1", UNREACHABLE),
     ],
 )
-def test_a_name_that_is_unknown_is_a_container_that_does_not_run(base_url: str, code: str) -> None:
+def test_a_name_that_is_unknown_is_a_container_that_does_not_run(
+    base_url: str, code: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unknown(*_: object, **__: object) -> None:
+        raise socket.gaierror(-2, "Name or service not known")
+
     async def ask() -> Failure | None:
-        error = httpx2.ConnectError("[Errno -2] Name or service not known")
-        error.__cause__ = OSError()
-        error.__cause__.__cause__ = socket.gaierror(-2, "Name or service not known")
-        async with httpx2.AsyncClient(transport=_Server(error)) as client:
+        async with http_client(base_url, "EMPTY") as client:
             return await ModelServer(base_url, client).mismatch(MODEL)
 
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
     failure = asyncio.run(ask())
     assert failure is not None
     assert failure.code == code

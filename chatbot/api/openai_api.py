@@ -176,7 +176,8 @@ def _wait(
         except TimeoutError:
             if connection.gone():
                 raise failures.client_left() from None
-            if work.done():
+            # Asked in this order: it may have been opened, and the work done, since the time-out.
+            if work.done() and not opened.done():
                 raise failures.shutting_down() from None
         else:
             return

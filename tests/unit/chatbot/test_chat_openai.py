@@ -1,13 +1,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import Future
 
+import httpx2
 import openai
 import pytest
 import requests
 from langchain_openai import ChatOpenAI
 
+from chatbot.api import openai_api
 from chatbot.api.openai_request import MAX_CHOICES, MAX_MESSAGES
+from chatbot.runs.client_connection import ClientConnection
 from tests.chat_application import Chat, ChatApplication
 from tests.scripted_vllm import MODEL, Script, ScriptedVllm
 
@@ -254,3 +258,20 @@ def test_langchain_calls_tools_and_learns_what_an_answer_cost(
     clock = {"name": "clock", "description": "The time.", "parameters": {"type": "object"}}
     [call] = model.bind_tools([clock]).invoke("What time is it?").tool_calls
     assert (call["name"], call["args"]) == ("clock", {"zone": "UTC"})
+
+
+def test_an_answer_that_comes_whole_between_two_looks_is_taken() -> None:
+    opened: Future[httpx2.Response] = Future()
+    work: Future[None] = Future()
+    response = httpx2.Response(200)
+
+    class Connection(ClientConnection):
+        """Asked after the first look, which found nothing."""
+
+        def gone(self) -> bool:
+            opened.set_result(response)
+            work.set_result(None)
+            return False
+
+    openai_api._wait(opened, work, Connection({}))
+    assert opened.result() is response

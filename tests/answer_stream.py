@@ -102,19 +102,19 @@ class Caller:
 
     def post(self, conversation: str, content: str = "Hello?") -> requests.Response:
         url = f"{self.url}/api/conversations/{conversation}/messages"
-        return self._session.post(url, json={"content": content}, stream=True, timeout=30)
+        return self._session.post(url, json={"content": content}, stream=True, timeout=60)
 
     def ask(self, content: str = "Hello?") -> Stream:
         return Stream(self.post(self.conversation(), content))
 
     def complete(self) -> requests.Response:
         body = {"messages": [{"role": "user", "content": "Hello?"}]}
-        return self._session.post(f"{self.url}/v1/chat/completions", json=body, timeout=30)
+        return self._session.post(f"{self.url}/v1/chat/completions", json=body, timeout=60)
 
     def follow(self, message: str, after: str | None = None) -> Stream:
         url = f"{self.url}/api/messages/{message}/events"
         headers = {} if after is None else {"Last-Event-ID": after}
-        return Stream(self._session.get(url, headers=headers, stream=True, timeout=30))
+        return Stream(self._session.get(url, headers=headers, stream=True, timeout=60))
 
     def messages(self, conversation: str) -> list[dict[str, Any]]:
         url = f"{self.url}/api/conversations/{conversation}/messages"

@@ -65,7 +65,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def until(condition: Callable[[], object], seconds: float = 30) -> None:
+def until(condition: Callable[[], object], seconds: float = 60) -> None:
     """Ask again and again until a condition holds; it must within so many seconds.
 
     By default that is what a busy machine may take to start the application's workers again.

@@ -48,7 +48,7 @@ class RegistryServer:
         while True:
             assert self._process.poll() is None, "the registry did not start"
             try:
-                if requests.get(f"http://{self.name}/v2/", timeout=5).ok:
+                if requests.get(f"http://{self.name}/v2/", timeout=60).ok:
                     return self
             except requests.ConnectionError:
                 time.sleep(0.05)  # between two looks; the condition is its answer

@@ -42,6 +42,7 @@ class Script:
         images: whether the model sees images; a request that carries one is refused otherwise.
         tool_error: (status, message) for a request with tools.
         hold: the answer waits after its first chunk until ``server.release()``.
+        endless: the tokens are said again and again until then.
         title: what is written where a conversation's title is asked for.
         title_hang: as ``hang``, then.
         template_parameters: whether the model's tokenizer takes them; Mistral's do not.
@@ -58,6 +59,7 @@ class Script:
     in_band_error: str | None = None
     hang: str | None = None
     hold: bool = False
+    endless: bool = False
     finish_reason: str = "stop"
     tool_calls: list[tuple[str, str]] = field(default_factory=list)
     tool_error: tuple[int, str] | None = None
@@ -108,7 +110,7 @@ class ScriptedVllm:
     def __enter__(self) -> Self:
         self._thread.start()
         starting = asyncio.start_server(self._serve, "127.0.0.1", self.port)
-        self._server = asyncio.run_coroutine_threadsafe(starting, self._loop).result(5)
+        self._server = asyncio.run_coroutine_threadsafe(starting, self._loop).result(60)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 
@@ -125,12 +127,12 @@ class ScriptedVllm:
             for writer in list(self._writers):
                 writer.transport.abort()
 
-        asyncio.run_coroutine_threadsafe(close(), self._loop).result(5)
+        asyncio.run_coroutine_threadsafe(close(), self._loop).result(60)
 
     def start_again(self) -> None:
         """Come back on the same port."""
         starting = asyncio.start_server(self._serve, "127.0.0.1", self.port)
-        self._server = asyncio.run_coroutine_threadsafe(starting, self._loop).result(5)
+        self._server = asyncio.run_coroutine_threadsafe(starting, self._loop).result(60)
 
     def reset(self) -> None:
         """Forget what was asked, and answer as at the beginning."""
@@ -152,7 +154,7 @@ class ScriptedVllm:
         """Let held answers go on."""
         self._released.set()
 
-    def wait(self, condition: Callable[[ScriptedVllm], bool], seconds: float = 10) -> bool:
+    def wait(self, condition: Callable[[ScriptedVllm], bool], seconds: float = 60) -> bool:
         """Wait until a condition on the counters holds; False where it does not in time."""
         with self._changed:
             return self._changed.wait_for(lambda: condition(self), seconds)
@@ -352,11 +354,14 @@ class ScriptedVllm:
             tokens = []
         for text in script.reasoning:
             await chunk({script.reasoning_field: text})
-        for index, text in enumerate(tokens):
-            await asyncio.sleep(script.delay)
-            await chunk({"content": text})
-            while script.hold and index == 0 and not self._released.is_set():
-                await asyncio.sleep(0.005)
+        while True:
+            for index, text in enumerate(tokens):
+                await asyncio.sleep(script.delay)
+                await chunk({"content": text})
+                while script.hold and index == 0 and not self._released.is_set():
+                    await asyncio.sleep(0.005)
+            if not script.endless or self._released.is_set():
+                break
         if script.hang == "last":
             await asyncio.Event().wait()
         if script.cut == "abort":

@@ -21,7 +21,7 @@ log = structlog.get_logger(__name__)
 
 # Seconds between two looks for new events, and between two signs that somebody reads here.
 _LOOK = 0.12
-_SIGN = 1.0
+SIGN = 1.0
 # Seconds between two looks while the database does not answer.
 _AWAY = 1.0
 
@@ -64,7 +64,7 @@ class RemoteRuns:
                 self._active.clear()
                 await self._active.wait()
                 continue
-            sign = time.monotonic() - self._signed >= _SIGN
+            sign = time.monotonic() - self._signed >= SIGN
             try:
                 found = await asyncio.to_thread(self._find, positions, sign)
             except SQLAlchemyError as error:

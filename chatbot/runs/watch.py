@@ -17,6 +17,7 @@ from chatbot.data import audit, recovery, run_log
 from chatbot.data.database import Database
 from chatbot.data.run_log import Wishes
 from chatbot.data.tables import Status, now
+from chatbot.runs.remote import SIGN
 from chatbot.runs.run import Run
 
 log = structlog.get_logger(__name__)
@@ -29,8 +30,9 @@ _SILENT = 20.0
 # Seconds for which the events of an ended run stay readable, and between two prunings.
 _KEEP_EVENTS = 600.0
 _PRUNE = 60.0
-# Another worker says every second that it has a reader; one sign may be late.
-_READER_SIGN = 2.5
+# Another worker's sign that it has a reader may be late by one and a half. The reader may have
+# left just before the next one.
+_SIGN_LATE = 2.5 * SIGN
 # The last part of the time for draining is for saving what is cut off.
 _SAVING_SHARE = 0.1
 _SAVING_MOST = 5.0
@@ -130,7 +132,7 @@ class Watch:
         if left_at is None or time.monotonic() - left_at < grace:
             return
         seen = run.reader_seen_at
-        if seen is None or now() - seen >= timedelta(seconds=max(grace, _READER_SIGN)):
+        if seen is None or now() - seen >= timedelta(seconds=max(grace + SIGN, _SIGN_LATE)):
             log.info("answer_unread", run=str(run.id))
             self._end(run, Status.INTERRUPTED)
 

@@ -30,7 +30,9 @@ def application(
     tmp_path_factory: pytest.TempPathFactory, vllm_process: ScriptedVllm
 ) -> Iterator[ChatApplication]:
     folder = tmp_path_factory.mktemp("application")
-    with ChatApplication(folder, vllm_process.base_url, ARCHI_WORKERS="1") as running:
+    # The grace is longer than a busy machine takes for a reload.
+    environment = {"ARCHI_WORKERS": "1", "ARCHI_LEAVE_GRACE": "30"}
+    with ChatApplication(folder, vllm_process.base_url, **environment) as running:
         # The first answer imports LangChain, which takes seconds.
         made = requests.post(f"{running.url}/api/conversations", json={}, timeout=60).json()
         url = f"{running.url}/api/conversations/{made['id']}"

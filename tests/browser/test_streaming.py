@@ -160,9 +160,9 @@ def test_an_answer_that_is_not_saved_says_so_until_it_is(
     expect(answer).to_have_text("Hello")
     with unwritable(application.folder):
         vllm.release()
-        expect(answer).to_contain_text("This answer is not saved yet.", timeout=20_000)
+        expect(answer).to_contain_text("This answer is not saved yet.")
         expect(text_of(answer)).to_have_text(TEXT)
-    expect(answer).not_to_contain_text("not saved", timeout=20_000)
+    expect(answer).not_to_contain_text("not saved")
     expect(answer.get_by_test_id("figures")).to_be_visible()
     reload(page)
     expect(text_of(answer)).to_have_text(TEXT)

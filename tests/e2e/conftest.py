@@ -161,7 +161,7 @@ class Assistant:
         return self.client.containers.get(self.ids()[role])
 
     def get(self, path: str) -> Any:
-        answer = requests.get(f"{self.url}{path}", timeout=30)
+        answer = requests.get(f"{self.url}{path}", timeout=60)
         answer.raise_for_status()
         return answer.json()
 

@@ -58,7 +58,7 @@ def log_in(assistant: Assistant, person: str, password: str = PASSWORD) -> reque
     token = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', form)
     assert token is not None, form
     filled = {"name": person, "password": password, "csrf_token": token[1]}
-    answer = session.post(f"{assistant.url}/login", data=filled, timeout=30)
+    answer = session.post(f"{assistant.url}/login", data=filled, timeout=60)
     answer.raise_for_status()
     me = session.get(f"{assistant.url}/api/me", timeout=60).json()
     session.headers["X-CSRF-Token"] = me["csrf_token"]

@@ -21,7 +21,7 @@ ASKED = [{"role": "user", "content": "Hello?"}]
 @pytest.fixture
 def sdk(application: ChatApplication) -> Iterator[openai.OpenAI]:
     with openai.OpenAI(
-        base_url=f"{application.url}/v1", api_key="unused", max_retries=0, timeout=20
+        base_url=f"{application.url}/v1", api_key="unused", max_retries=0, timeout=60
     ) as client:
         yield client
 

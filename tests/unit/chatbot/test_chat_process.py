@@ -39,7 +39,7 @@ def asking(
     """The events of a question in a new conversation."""
     made = requests.post(f"{application.url}/api/conversations", json={}, timeout=60)
     url = f"{application.url}/api/conversations/{made.json()['id']}/messages"
-    with requests.post(url, json={"content": content}, stream=True, timeout=30) as response:
+    with requests.post(url, json={"content": content}, stream=True, timeout=60) as response:
         assert response.status_code == 200, response.text
         yield read_events(response.iter_lines(chunk_size=1))
 
@@ -78,8 +78,8 @@ def test_with_all_places_taken_the_rest_still_answers(
         )
         assert refused.status_code == 503
         assert refused.headers["Retry-After"]
-        assert requests.get(f"{application.url}/healthz", timeout=5).status_code == 200
-        assert requests.get(f"{application.url}/", timeout=5).status_code == 200
+        assert requests.get(f"{application.url}/healthz", timeout=60).status_code == 200
+        assert requests.get(f"{application.url}/", timeout=60).status_code == 200
         vllm.release()
         assert [list(events)[-1][1]["status"] for events in opened] == ["complete"] * 4
     finally:

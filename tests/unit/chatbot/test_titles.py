@@ -132,7 +132,7 @@ def test_a_reader_who_leaves_frees_the_model(
     url = f"{application.url}/api/conversations"
     conversation = requests.post(url, json={}, timeout=60).json()["id"]
     with requests.post(
-        f"{url}/{conversation}/messages", json={"content": "Hello?"}, stream=True, timeout=20
+        f"{url}/{conversation}/messages", json={"content": "Hello?"}, stream=True, timeout=60
     ) as answer:
         assert b"event: end" in answer.content
     vllm.script = Script(title_hang="first")
@@ -147,7 +147,7 @@ def test_a_reader_who_leaves_frees_the_model(
     vllm.script = Script(title="Greetings")
 
     def asked_again() -> str:
-        answer = requests.post(f"{url}/{conversation}/title", json={}, timeout=20)
+        answer = requests.post(f"{url}/{conversation}/title", json={}, timeout=60)
         return str(answer.json()["title"])
 
     # The request that was left says a moment after vLLM is free that there is no title.

@@ -45,7 +45,7 @@ def test_cookies_are_for_tls_only_and_a_plain_connection_gets_nothing(
     assert "; Secure" in cookie
     assert answer.headers["Strict-Transport-Security"]
     with pytest.raises(requests.RequestException):
-        requests.get(f"http://127.0.0.1:{application.port}/healthz", timeout=5)
+        requests.get(f"http://127.0.0.1:{application.port}/healthz", timeout=60)
 
 
 def test_a_client_that_leaves_before_anything_was_written_frees_the_model(

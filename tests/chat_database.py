@@ -5,14 +5,17 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import secrets
+import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 from sqlalchemy import URL, create_engine, make_url, text
 
+from chatbot.data import migrate
 from chatbot.data.database import Database
 
 SERVER = "ARCHI_TEST_POSTGRES"
@@ -27,8 +30,7 @@ def database_url(folder: Path) -> str:
     if SERVER not in os.environ:
         return f"sqlite:///{folder / 'chat.db'}"
     if folder not in _made:
-        _made[folder] = f"case_{secrets.token_hex(6)}"
-        _run(f"CREATE DATABASE {_made[folder]}")
+        _made[folder] = _create()
     return make_url(os.environ[SERVER]).set(database=_made[folder]).render_as_string()
 
 
@@ -40,6 +42,35 @@ def database_password() -> str | None:
 def opened(folder: Path) -> Database:
     """A folder's database, from outside of the application; close it."""
     return Database(make_url(database_url(folder)), database_password())
+
+
+def give_migrated(folder: Path) -> None:
+    """Give a folder the database that the migrations make, unless it has one.
+
+    A copy: migrating takes half a second, and nearly every test has a database of its own.
+    """
+    if SERVER in os.environ:
+        if folder not in _made:
+            _made[folder] = _create(template=_migrated_server_database())
+    elif not (path := folder / "chat.db").exists():
+        path.write_bytes(_migrated_file())
+
+
+@functools.cache
+def _migrated_file() -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        with closing(opened(Path(folder))) as database:
+            migrate.upgrade(database)
+        return (Path(folder) / "chat.db").read_bytes()
+
+
+@functools.cache
+def _migrated_server_database() -> str:
+    name = _create()
+    url = make_url(os.environ[SERVER]).set(database=name)
+    with closing(Database(url, database_password())) as database:
+        migrate.upgrade(database)
+    return name
 
 
 @contextmanager
@@ -60,6 +91,13 @@ def drop_database(folder: Path) -> None:
     name = _made.pop(folder, None)
     if name is not None:
         _run(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _create(template: str = "template1") -> str:
+    """Make a database on the server; returns its name."""
+    name = f"case_{secrets.token_hex(6)}"
+    _run(f"CREATE DATABASE {name} TEMPLATE {template}")
+    return name
 
 
 def _run(statement: str) -> None:

@@ -76,7 +76,7 @@ def test_a_reload_goes_on_and_a_page_that_is_left_frees_the_model(idle: Assistan
     caller = Caller(idle)
     with caller.ask(LONG) as stream:
         conversation, message, last = begun(stream)
-    other = caller_elsewhere(idle, stream.worker)
+        other = caller_elsewhere(idle, stream.worker)
     with other.follow(message, last.id) as again:
         assert again.next().name == "delta"
         assert idle.running() == 1

@@ -241,7 +241,7 @@ def test_following_logs_shows_what_comes_and_ends_cleanly_on_ctrl_c(
         labelled[BOT].container.exec_run(["sh", "-c", "echo later > /proc/1/fd/1"])
         assert process.stdout.readline() == "later\n"
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=30) == 0
+        assert process.wait(timeout=60) == 0
         assert process.stderr.read() == ""
 
 

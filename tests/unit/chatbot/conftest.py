@@ -5,18 +5,16 @@ from pathlib import Path
 
 import pytest
 import structlog
-from sqlalchemy import make_url
 
 # The application imports it in a thread, and the tests' own clients must not at the same time.
 import chatbot.agent.loop  # noqa: F401
 from chatbot.app import create_app
-from chatbot.data import migrate
 from chatbot.data.database import Database
 from chatbot.services import Services
 from chatbot.settings import Settings
 from tests.chat_accounts import Guarded
 from tests.chat_application import Chat, ChatApplication, environment, write_files
-from tests.chat_database import database_password, database_url, drop_database
+from tests.chat_database import drop_database, give_migrated, opened
 from tests.scripted_vllm import ScriptedVllm
 
 
@@ -42,8 +40,8 @@ def vllm(vllm_process: ScriptedVllm) -> ScriptedVllm:
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
     """A migrated database of the test's own."""
-    found = Database(make_url(database_url(tmp_path)), database_password())
-    migrate.upgrade(found)
+    give_migrated(tmp_path)
+    found = opened(tmp_path)
     yield found
     found.close()
     drop_database(tmp_path)
@@ -56,10 +54,10 @@ def chat_with(tmp_path: Path) -> Iterator[Callable[..., Chat]]:
 
     def make(base_url: str, **more: str) -> Chat:
         write_files(tmp_path / "files")
+        give_migrated(tmp_path)
         settings = Settings.from_environment(environment(tmp_path, base_url, **more))
         parts = Services(settings)
         made.append(parts)
-        migrate.upgrade(parts.database)
         return Chat(create_app(parts).test_client(), parts, tmp_path)
 
     yield make

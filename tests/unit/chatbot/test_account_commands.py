@@ -11,13 +11,10 @@ import pytest
 
 from chatbot import account_commands
 from chatbot.__main__ import main
-from chatbot.data import api_keys, migrate
-from chatbot.data.database import Database
-from chatbot.deployment_files import DeploymentFiles
-from chatbot.settings import Settings
+from chatbot.data import api_keys
 from tests.chat_accounts import PASSWORD
 from tests.chat_application import environment, write_files
-from tests.chat_database import drop_database
+from tests.chat_database import drop_database, give_migrated
 
 
 @dataclass
@@ -35,13 +32,10 @@ def run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Iterator[Run]:
     write_files(tmp_path / "files")
+    give_migrated(tmp_path)
     for name, value in environment(tmp_path, "http://vllm-server:8000/v1").items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("ARCHI_AUTH", "local")
-    settings = Settings.from_environment()
-    database = Database.of(settings, DeploymentFiles(settings.files))
-    migrate.upgrade(database)
-    database.close()
 
     def command(*arguments: str, typed: str = "") -> Said:
         monkeypatch.setattr("sys.stdin", io.StringIO(typed))

@@ -9,6 +9,7 @@ lives; chats do not heed it. It notices at once when a client closes its connect
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import threading
 from collections.abc import Callable, Coroutine
@@ -42,7 +43,7 @@ class Script:
         images: whether the model sees images; a request that carries one is refused otherwise.
         tool_error: (status, message) for a request with tools.
         hold: the answer waits after its first chunk until ``server.release()``.
-        endless: the tokens are said again and again until then.
+        endless: a stream says the tokens again and again until then.
         title: what is written where a conversation's title is asked for.
         title_hang: as ``hang``, then.
         template_parameters: whether the model's tokenizer takes them; Mistral's do not.
@@ -354,14 +355,13 @@ class ScriptedVllm:
             tokens = []
         for text in script.reasoning:
             await chunk({script.reasoning_field: text})
-        while True:
-            for index, text in enumerate(tokens):
-                await asyncio.sleep(script.delay)
-                await chunk({"content": text})
-                while script.hold and index == 0 and not self._released.is_set():
-                    await asyncio.sleep(0.005)
-            if not script.endless or self._released.is_set():
+        for index, text in enumerate(itertools.cycle(tokens) if script.endless else tokens):
+            if script.endless and self._released.is_set():
                 break
+            await asyncio.sleep(script.delay)
+            await chunk({"content": text})
+            while script.hold and index == 0 and not self._released.is_set():
+                await asyncio.sleep(0.005)
         if script.hang == "last":
             await asyncio.Event().wait()
         if script.cut == "abort":

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import func, make_url, select, text
+from sqlalchemy import func, select, text
 from uuid_utils.compat import uuid7
 
 from chatbot.data import conversations, migrate, recovery, run_log
@@ -16,7 +16,7 @@ from chatbot.data.database import Database, Encoded
 from chatbot.data.tables import EVERYONE, Base, Conversation, Message, Role, Status, User
 from chatbot.failures import Failure
 from tests.chat_application import ROOT
-from tests.chat_database import database_password, database_url, drop_database
+from tests.chat_database import drop_database, opened
 
 HEAD = "0006"
 
@@ -168,7 +168,7 @@ def test_a_title_is_the_first_words_of_the_question(question: str, title: str) -
 
 
 def test_what_was_there_before_accounts_belongs_to_everyone(tmp_path: Path) -> None:
-    found = Database(make_url(database_url(tmp_path)), database_password())
+    found = opened(tmp_path)
     migrate.upgrade(found, "0001")
     conversation, message = uuid7().hex, uuid7().hex
     with found.write() as session:

@@ -7,18 +7,16 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
 import requests
-from sqlalchemy import make_url
 
 from chatbot.__main__ import main
 from chatbot.data import conversations
-from chatbot.data.database import Database
 from tests.answer_stream import Caller, caller_elsewhere
 from tests.chat_application import (
     ROOT,
@@ -28,7 +26,7 @@ from tests.chat_application import (
     until,
     write_files,
 )
-from tests.chat_database import database_password, database_url
+from tests.chat_database import opened
 from tests.scripted_vllm import Script, ScriptedVllm
 
 
@@ -140,10 +138,8 @@ def test_restarts_lose_nothing(tmp_path: Path, vllm: ScriptedVllm) -> None:
             vllm.release()
             assert list(events)[-1][1]["status"] == "complete"
         application.stop()
-        database = Database(make_url(database_url(tmp_path)), database_password())
-        with database.read() as session:
+        with closing(opened(tmp_path)) as database, database.read() as session:
             answer = conversations.path(session, UUID(drained))[-1]
-        database.close()
     assert (answer.status, answer.content) == ("complete", "Hello from the script.")
 
 

@@ -8,10 +8,8 @@ from pydantic import Field
 
 from archi.settings.addresses import IpAddress, ProviderUrl, PublicUrl, ServerUrl
 from archi.settings.base import Section
+from archi.settings.path_types import AbsoluteFolder, AgentsFolder, CertificateFile
 from archi.settings.types import (
-    AbsoluteFolder,
-    AgentsFolder,
-    CertificateFile,
     DomainName,
     Duration,
     GroupName,

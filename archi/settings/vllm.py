@@ -9,9 +9,8 @@ from pydantic import BeforeValidator, Field
 from archi.settings.addresses import BaseUrl
 from archi.settings.arguments import EngineArguments, Environment
 from archi.settings.base import Section
+from archi.settings.path_types import AbsoluteFolder, ChatTemplate
 from archi.settings.types import (
-    AbsoluteFolder,
-    ChatTemplate,
     ContextLength,
     Duration,
     ImageReference,

@@ -6,7 +6,7 @@ import asyncio
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from uuid import UUID
 
 import structlog
@@ -58,13 +58,17 @@ class RemoteRuns:
     async def work(self) -> None:
         """Copy for ever; while nobody reads it only waits."""
         pause = _LOOK
+        left: set[UUID] = set()
         while True:
-            positions = self._read_now()
-            if not positions:
+            positions, just_left = self._read_now()
+            # What was left since the last look had a reader until now: the grace counts from here.
+            left |= just_left
+            if not positions and not left:
                 self._active.clear()
                 await self._active.wait()
                 continue
-            sign = time.monotonic() - self._signed >= SIGN
+            due = time.monotonic() - self._signed >= SIGN
+            sign = left | positions.keys() if due else left
             try:
                 found = await asyncio.to_thread(self._find, positions, sign)
             except SQLAlchemyError as error:
@@ -73,24 +77,25 @@ class RemoteRuns:
                 pause = _AWAY
             else:
                 pause = _LOOK
-                if sign:
+                left.clear()
+                if due:
                     self._signed = time.monotonic()
                 for run_id in positions:
                     self._copy(run_id, found.get(run_id))
             await asyncio.sleep(pause)
 
-    def _read_now(self) -> dict[UUID, int]:
-        """Forget what nobody reads any more; return how far each of the others is."""
+    def _read_now(self) -> tuple[dict[UUID, int], set[UUID]]:
+        """Forget what nobody reads any more; return how far each of the others is, and those."""
         with self._lock:
-            for run_id, copy in list(self._logs.items()):
-                if copy.left_at is not None:
-                    del self._logs[run_id]
-            return {run_id: len(copy) for run_id, copy in self._logs.items()}
+            left = {run_id for run_id, copy in self._logs.items() if copy.left_at is not None}
+            for run_id in left:
+                del self._logs[run_id]
+            return {run_id: len(copy) for run_id, copy in self._logs.items()}, left
 
-    def _find(self, positions: dict[UUID, int], sign: bool) -> dict[UUID, Found]:
+    def _find(self, positions: dict[UUID, int], sign: Set[UUID]) -> dict[UUID, Found]:
         if sign:
             with self._database.write() as session:
-                run_log.see_reader(session, positions)
+                run_log.see_reader(session, sign)
         with self._database.read() as session:
             return run_log.events_after(session, positions)
 

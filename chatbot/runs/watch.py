@@ -30,8 +30,8 @@ _SILENT = 20.0
 # Seconds for which the events of an ended run stay readable, and between two prunings.
 _KEEP_EVENTS = 600.0
 _PRUNE = 60.0
-# Another worker's sign that it has a reader may be late by one and a half. The reader may have
-# left just before the next one.
+# Another worker's sign that it has a reader may be late by one and a half. Of one who leaves it
+# says so at once, but the sign may come late too: an answer goes on rather a second too long.
 _SIGN_LATE = 2.5 * SIGN
 # The last part of the time for draining is for saving what is cut off.
 _SAVING_SHARE = 0.1

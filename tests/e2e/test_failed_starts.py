@@ -118,7 +118,11 @@ def test_a_server_that_fails_over_and_over_is_told_with_its_cause(
     client: docker.DockerClient,
 ) -> None:
     said = "echo 'ValueError: No available memory for the cache blocks.' >&2; exit 1"
-    container = start(client, "vllm-server", said, restart_policy={"Name": "always"})
+    # As a deployed server has it: without a check, one that runs again passes for one that is well.
+    check = {"test": ["CMD", "false"]}
+    container = start(
+        client, "vllm-server", said, restart_policy={"Name": "always"}, healthcheck=check
+    )
     for event in client.events(
         decode=True, filters={"container": container.id, "event": "die"}, since=0
     ):

@@ -8,13 +8,19 @@ import statistics
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from datetime import datetime
+from uuid import UUID
 
 import pytest
 import requests
 
+from chatbot.data import run_log
+from chatbot.data.database import Database
+from chatbot.data.tables import now
 from tests.answer_stream import Caller, Event, caller_elsewhere, held
 from tests.chat_application import ChatApplication, until
-from tests.chat_database import unwritable
+from tests.chat_database import opened, unwritable
 from tests.scripted_vllm import Script, ScriptedVllm
 
 PLACES = 4
@@ -69,6 +75,14 @@ def test_a_second_tab_on_another_worker_gets_the_same_events(
         assert len(set(ids)) == len(ids)
         assert rest[-1].data["status"] == "complete"
         assert rest[-1].data["saved"] is True
+
+
+def reader_seen_at(database: Database, message: str) -> datetime:
+    with database.read() as session:
+        run = run_log.newest(session, UUID(message))
+    assert run is not None
+    assert run.reader_seen_at is not None
+    return run.reader_seen_at
 
 
 @pytest.mark.parametrize("elsewhere", [False, True])
@@ -167,7 +181,9 @@ def test_a_reload_within_the_grace_goes_on_and_an_answer_nobody_reads_is_ended(
         came = time.monotonic()
         until(lambda: time.monotonic() - came > 2 * GRACE)
         assert vllm.running == 1
-    left = time.monotonic()
+        left, left_at = time.monotonic(), now()
+    with closing(opened(application.folder)) as database:
+        until(lambda: reader_seen_at(database, message) >= left_at)
     assert vllm.wait(lambda server: server.aborted == 1 and server.running == 0)
     assert time.monotonic() - left >= GRACE
     until(lambda: elsewhere.messages(conversation)[-1]["status"] == "interrupted")

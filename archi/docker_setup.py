@@ -20,7 +20,7 @@ from archi.docker_engine import (
 )
 from archi.images import Source
 
-START_SECONDS = 60.0
+START_SECONDS = 180.0
 """How long a started daemon may take until it answers; a fresh one takes about two seconds."""
 
 _PACKAGES = ("docker.io", "iptables")

@@ -15,7 +15,7 @@ import subprocess
 import tempfile
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -103,11 +103,13 @@ def prune(client: docker.DockerClient, image: Image) -> list[str]:
         container.attrs["ImageID"] for container in client.containers.list(all=True, sparse=True)
     }
     removed = []
-    for found in client.images.list(filters={"label": f"{LABEL_IMAGE}={image.name}"}):
-        for tag in found.tags if found.id not in used else ():
+    # Not by docker-py's models: they look at each image again, and another run may have removed it.
+    for found in client.api.images(filters={"label": f"{LABEL_IMAGE}={image.name}"}):
+        for tag in found["RepoTags"] or () if found["Id"] not in used else ():
             if tag.startswith(f"{image.name}:") and tag != image.tag:
-                client.images.remove(tag)
-                removed.append(tag)
+                with suppress(ImageNotFound):
+                    client.images.remove(tag)
+                    removed.append(tag)
     return sorted(removed)
 
 

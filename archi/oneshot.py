@@ -75,7 +75,12 @@ def run(
             container.put_archive("/", archive(what.uploads))
         container.start()
         lines = _follow(container, on_line)
-        return Result(int(container.wait()["StatusCode"]), tuple(lines))
+        exit_code = int(container.wait()["StatusCode"])
+        # What is followed may end before Docker has written the last lines down.
+        for line in _lines(container.logs())[len(lines) :]:
+            lines.append(line)
+            on_line(line)
+        return Result(exit_code, tuple(lines))
     finally:
         remove(client, what.name)
 
@@ -102,6 +107,15 @@ def archive(files: Mapping[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
+def _lines(log: bytes) -> list[str]:
+    *whole, rest = log.split(b"\n")
+    return [_text(line) for line in ([*whole, rest] if rest else whole)]
+
+
+def _text(line: bytes) -> str:
+    return line.decode(errors="replace").rstrip("\r")
+
+
 def _follow(container: Container, on_line: Callable[[str], None]) -> list[str]:
     """All output lines until the container ends; looks for cancellation each second."""
     arrived: queue.SimpleQueue[str | None] = queue.SimpleQueue()
@@ -112,9 +126,9 @@ def _follow(container: Container, on_line: Callable[[str], None]) -> list[str]:
             for chunk in container.logs(stream=True, follow=True):
                 *whole, rest = (rest + chunk).split(b"\n")
                 for line in whole:
-                    arrived.put(line.decode(errors="replace").rstrip("\r"))
+                    arrived.put(_text(line))
             if rest:
-                arrived.put(rest.decode(errors="replace"))
+                arrived.put(_text(rest))
         finally:
             arrived.put(None)
 

@@ -19,6 +19,12 @@ from archi.diagnosis import clean, diagnose, last_error
 
 _POLL_SECONDS = 0.5
 _PROBE_SECONDS = 3.0
+# What a service that runs may miss in a row before it counts as one that does not answer, and
+# seconds between: on a busy machine the probe's own time limit passes too.
+_MISSES = 5
+_MISS_SECONDS = 2.0
+# Seconds beyond the timeout for the first try to end: what it says is shown.
+_FIRST_TRY_SECONDS = 60.0
 _LOG_LINES = 400
 
 # What vLLM 0.32.0 logs while it starts, and what it is doing from that line on.
@@ -85,6 +91,19 @@ def wait(client: docker.DockerClient, target: Target, say: Say) -> float:
     return _Wait(client, target, say).run()
 
 
+def answers(container: Container, probe: Sequence[str]) -> bool:
+    """Whether a container runs and its service answers, or does so within some seconds."""
+    for miss in range(_MISSES):
+        if miss:
+            time.sleep(_MISS_SECONDS)  # between two tries, not for a condition
+            container.reload()
+        if container.status != "running":
+            return False
+        if container.exec_run(list(probe)).exit_code == 0:
+            return True
+    return False
+
+
 class _Wait:
     def __init__(self, client: docker.DockerClient, target: Target, say: Say) -> None:
         self.client, self.target, self.say = client, target, say
@@ -92,7 +111,7 @@ class _Wait:
         self.began_at = time.time()
         self.log: list[str] = []
         self.phase = ""
-        self.probe_failure = ""
+        self.probe_failure: str | None = None
 
     def run(self) -> float:
         container, self.restarts, self.since = self._begin()
@@ -116,9 +135,7 @@ class _Wait:
             ) from None
         state = container.attrs["State"]
         since: float | None = None  # all of it
-        if state["Status"] == "restarting" or (
-            container.attrs["RestartCount"] and not self._try(container, self.target.probe)
-        ):
+        if state["Status"] == "restarting" or self._fails_again(container):
             # It fails over and over since before this gate; one clean start tells why.
             since = time.time()
             container.restart(timeout=2)
@@ -130,6 +147,13 @@ class _Wait:
                 raise NotReady(self._report(diagnose([str(error.explanation)]))) from None
         container.reload()
         return container, container.attrs["RestartCount"], since
+
+    def _fails_again(self, container: Container) -> bool:
+        try:
+            restarted = container.status == "running" and container.attrs["RestartCount"] > 0
+            return restarted and not answers(container, self.target.probe)
+        except APIError:
+            return True
 
     def _until_answered(
         self, container: Container, command: Sequence[str], pool: ThreadPoolExecutor
@@ -147,7 +171,8 @@ class _Wait:
                 attempt, next_attempt = None, time.monotonic() + _PROBE_SECONDS
             if attempt is None and time.monotonic() >= next_attempt:
                 attempt = pool.submit(self._try, container, command)
-            if time.monotonic() - self.begin > self.target.timeout:
+            beyond = time.monotonic() - self.begin - self.target.timeout
+            if beyond > 0 and (self.probe_failure is not None or beyond > _FIRST_TRY_SECONDS):
                 self._give_up(container)
             time.sleep(_POLL_SECONDS)  # between two looks at the container, not for a condition
 

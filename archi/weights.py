@@ -157,6 +157,8 @@ def _one_shot(request: Request) -> OneShot:
             uploads[f"/archi-weights/{part}"] = (_SCRIPTS / part).read_bytes()
         script = ["/archi-weights/fetch.py", "hub"]
         script += ["--model", request.model, "--revision", request.revision]
+        # Seconds of silence; after the library's own 10 a slow line is asked all over again.
+        environment["HF_HUB_DOWNLOAD_TIMEOUT"] = "60"
         # Where a proxy inspects TLS, a public image does not know its CA; this host does.
         uploads[_CA_PATH] = ca_bundle()
         environment |= dict.fromkeys(("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"), _CA_PATH)

@@ -21,7 +21,7 @@ from components.container import (
 from components.dynamic.readiness import Readiness
 from components.volumes import retained_volume
 
-_START_TIMEOUT_SECONDS = 180
+_START_TIMEOUT_SECONDS = 600
 
 
 @dataclass

@@ -14,7 +14,7 @@ from components.container import container_args, container_options, mount, netwo
 from components.dynamic.readiness import Readiness
 from components.volumes import retained_volume
 
-_START_TIMEOUT_SECONDS = 300
+_START_TIMEOUT_SECONDS = 600
 _SHARED_MEMORY_MIB = 128  # parallel queries share their work there; Docker's 64 are too few
 
 

@@ -23,7 +23,11 @@ SERVICES = ("vllm-server", "postgres", "chatbot")
 
 _STOPPED_CODES = (0, 143)
 _EVENTS_SECONDS = 3600
-_CURL = ("curl", "-sS", "--max-time", "5", "--fail-with-body")
+# How often a chat application may say in a row that it is not ready, and seconds between: a busy
+# model server answers late.
+_MISSES = 2
+_MISS_SECONDS = 2.0
+_CURL = ("curl", "-sS", "--max-time", "30", "--fail-with-body")
 
 
 @dataclass(frozen=True)
@@ -88,7 +92,9 @@ def look(client: docker.DockerClient, deployment: str, wanted: Collection[str]) 
     found = {
         container.labels.get(LABEL_ROLE, ""): container
         for container in client.containers.list(
-            all=True, filters={"label": f"{LABEL_DEPLOYMENT}={deployment}"}
+            all=True,
+            filters={"label": f"{LABEL_DEPLOYMENT}={deployment}"},
+            ignore_removed=True,
         )
     }
     reports = []
@@ -260,9 +266,12 @@ def chat_problem(container: Container) -> Diagnosis | None:
     environment = dict(entry.split("=", 1) for entry in container.attrs["Config"]["Env"] or ())
     host, _, port = environment.get("ARCHI_LISTEN", "0.0.0.0:7861").rpartition(":")
     host = "127.0.0.1" if host == "0.0.0.0" else host  # noqa: S104 - no address is bound here
-    code, said = _ask(container, f"http://{host}:{port}/readyz")
-    if code == 0:
-        return None
+    for miss in range(_MISSES):
+        if miss:
+            time.sleep(_MISS_SECONDS)  # between two tries, not for a condition
+        code, said = _ask(container, f"http://{host}:{port}/readyz")
+        if code == 0:
+            return None
     try:
         parts = json.loads(said)["parts"]
         reasons = [str(part["reason"]) for part in parts.values() if not part["ready"]]

@@ -17,7 +17,7 @@ import urllib.request
 from typing import Any
 
 KEY_FILE = pathlib.Path("/run/archi/secrets/vllm_api_key")
-TIMEOUT_SECONDS = 10
+TIMEOUT_SECONDS = 30
 
 
 def ask(base_url: str, model: str) -> "dict[str, Any]":

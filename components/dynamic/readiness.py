@@ -21,13 +21,13 @@ class ReadinessProvider(Provider):
         from docker.errors import APIError, NotFound
 
         from archi.docker_engine import connect
+        from archi.readiness import answers
 
         try:
-            container = connect().containers.get(props["container"])
-            answers = container.exec_run(list(props["probe"])).exit_code == 0
+            ready = answers(connect().containers.get(props["container"]), props["probe"])
         except (NotFound, APIError):
-            answers = False
-        return ReadResult(id_, done(props)) if answers else undone(id_, props)
+            ready = False
+        return ReadResult(id_, done(props)) if ready else undone(id_, props)
 
     def work(self, props: dict[str, Any]) -> None:
         """Wait until the service answers; raises ``NotReady`` with cause and mend."""

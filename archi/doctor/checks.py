@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 Group = Literal["Docker", "GPU", "Disk and memory", "Network", "Archi", "Deployment"]
 
-CHECK_SECONDS = 5.0
-"""How long one check may take: after that it counts as not answered."""
+CHECK_SECONDS = 20.0
+"""How long one check may take: after that it counts as not answered. A busy machine takes long."""
 
 _SHM = Path("/dev/shm")  # noqa: S108 - the host's shared memory, which is looked at
 

@@ -22,7 +22,7 @@ from archi.names import LABEL_DEPLOYMENT
 if TYPE_CHECKING:
     from archi.docker_engine import Engine
 
-_ENGINE_SECONDS = 8.0
+_ENGINE_SECONDS = 30.0
 """An Engine behind SSH takes its time to be reached; nothing else begins before."""
 
 T = TypeVar("T")

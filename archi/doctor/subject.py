@@ -110,13 +110,19 @@ def name_of(container: Mapping[str, Any]) -> str:
     return str(container["Name"]).lstrip("/")
 
 
+EXECUTE_SECONDS = 16
+"""How long a command inside a container may take; less than the check that runs it."""
+
+
 def execute(subject: Subject, container: Mapping[str, Any], command: list[str]) -> tuple[int, str]:
-    """Run a command inside a container for some seconds at most; exit code and stdout.
+    """Run a command inside a container for `EXECUTE_SECONDS` at most; exit code and stdout.
 
     The exit code is 124 where it did not end in time (coreutils' ``timeout``).
     """
     api: Any = subject.live.client.api
-    id_ = api.exec_create(container["Id"], ["timeout", "4", *command], stderr=False)["Id"]
+    id_ = api.exec_create(
+        container["Id"], ["timeout", str(EXECUTE_SECONDS), *command], stderr=False
+    )["Id"]
     output: bytes = api.exec_start(id_)
     code = api.exec_inspect(id_)["ExitCode"]
     return int(code or 0), output.decode(errors="replace")

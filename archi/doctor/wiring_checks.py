@@ -269,9 +269,9 @@ def chat(subject: Subject) -> Finding:
     host = "127.0.0.1" if host in ("", "0.0.0.0") else host  # noqa: S104 - what it listens on
     url = f"http://{host}:{port or render.CHAT_PORT}"
     curl = ["curl", "-sS", "--max-time"]
-    _code, said = execute(subject, container, [*curl, "3.3", f"{url}/readyz"])
+    _code, said = execute(subject, container, [*curl, "12", f"{url}/readyz"])
     if not said:
-        code, _said = execute(subject, container, [*curl, "0.7", f"{url}/healthz"])
+        code, _said = execute(subject, container, [*curl, "3", f"{url}/healthz"])
         if code == 0:  # it waits for an answer of vLLM's
             return Finding("database", "skipped", "The chat application did not say so in time.")
     return database(said, str(subject.name))

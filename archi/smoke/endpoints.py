@@ -196,7 +196,7 @@ def _containers(name: str, role: str | None = None) -> Iterator[Container]:
     from archi.docker_engine import connect  # the SDK takes its time to load
 
     labels = [f"{LABEL_DEPLOYMENT}={name}"] + ([f"{LABEL_ROLE}={role}"] if role else [])
-    yield from connect().containers.list(filters={"label": labels})
+    yield from connect().containers.list(filters={"label": labels}, ignore_removed=True)
 
 
 def _api_key(name: str) -> str | None:

@@ -22,11 +22,11 @@ _LOST = {State.FAILED: "failed", State.SKIPPED: "was skipped"}
 """The ends of a check after which what needs it is not tried."""
 
 
-def _reachable(server: Server, seconds: float) -> Outcome:
+def _reachable(server: Server, _seconds: float) -> Outcome:
     if server.service == "chat":
-        server.get("/healthz", seconds)
+        server.get("/healthz")
     else:
-        protocol.models(server.get("/models", seconds))
+        protocol.models(server.get("/models"))
     transport = server.transport
     if transport.detour:
         detail = f"{transport.detour}; the chat container asks {transport.address}"
@@ -35,8 +35,8 @@ def _reachable(server: Server, seconds: float) -> Outcome:
     return Outcome(transport.address + asks)
 
 
-def _model(server: Server, seconds: float) -> Outcome:
-    served = protocol.models(server.get(f"{server.root}/models", seconds))
+def _model(server: Server, _seconds: float) -> Outcome:
+    served = protocol.models(server.get(f"{server.root}/models"))
     wanted = server.endpoints.model
     if wanted not in served:
         raise Failed(mends.not_served(server.side, served), code=ExitCode.SMOKE_MODEL_MISSING)

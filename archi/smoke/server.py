@@ -137,8 +137,8 @@ class Server:
         )
         return f"{why}, and {no}"
 
-    def get(self, path: str, seconds: float) -> Reply:
-        return self.ask(Request("GET", path, None, min(_PREFLIGHT_SECONDS, seconds)))
+    def get(self, path: str) -> Reply:
+        return self.ask(Request("GET", path, None, _PREFLIGHT_SECONDS))
 
     def complete(self, body: dict[str, Any], seconds: float) -> Reply:
         return self.ask(Request("POST", f"{self.root}/chat/completions", body, seconds))

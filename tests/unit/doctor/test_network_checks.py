@@ -28,6 +28,12 @@ from tests.hub_server import HubServer
 MODEL = "org/tiny"
 
 
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However slow the machine is, what answers is heard."""
+    monkeypatch.setattr("archi.doctor.network_checks._SECONDS", 60)
+
+
 @pytest.fixture
 def files(tmp_path: Path) -> Path:
     (tmp_path / "config.json").write_text("{}")
@@ -142,7 +148,7 @@ def test_a_silent_hub_is_a_problem_unless_weights_were_brought_before() -> None:
 def test_the_networks_clock_is_read_from_its_answer() -> None:
     with server(200, {"Date": email.utils.formatdate(time.time() + 3600)}) as (address, _):
         ahead = ask(address).ahead
-    assert ahead == pytest.approx(3600, abs=5)
+    assert ahead == pytest.approx(3600, abs=60)  # the machine may pause in between
     [finding] = clock(None, ahead)
     assert finding.state == "warning"
     assert "behind the network's" in finding.found

@@ -17,7 +17,7 @@ import pytest
 from archi.cli.exit_codes import ExitCode
 from archi.smoke import Check, Endpoints, Report, SmokeError, State, Wire, ask, run
 from archi.smoke.transport import NoWay
-from tests.chat_application import ChatApplication
+from tests.chat_application import ChatApplication, until
 from tests.scripted_vllm import MODEL, ScriptedVllm
 from tests.unit.smoke.conftest import Desk, Page, of
 
@@ -37,6 +37,14 @@ def failure(report: Report) -> Check:
     """The one check that failed."""
     (only,) = report.failed
     return only
+
+
+def stream_given_up(asked: Endpoints) -> bool:
+    """Whether of vLLM's checks only the stream was given up; on a slow machine others may be."""
+    failed = [one for one in run(asked, seconds=2).failed if one.name.startswith("vllm-")]
+    return [one.name for one in failed] == ["vllm-stream"] and (
+        "was not at its end in time" in failed[0].detail
+    )
 
 
 def test_all_is_well_where_a_tool_is_called(endpoints: Endpoints, vllm: ScriptedVllm) -> None:
@@ -311,10 +319,8 @@ def test_a_stream_that_stops_in_the_middle_is_not_waited_for_for_ever(
     endpoints: Endpoints, vllm: ScriptedVllm, hang: str
 ) -> None:
     vllm.script.hang = hang
-    report = run(replace(endpoints, chat_url=None), seconds=2)
-    found = failure(report)
-    assert found.name == "vllm-stream"
-    assert "was not at its end in time" in found.detail
+    asked = replace(endpoints, chat_url=None)
+    until(lambda: stream_given_up(asked))
 
 
 def test_vllms_key_is_sent_where_it_is_asked_for(desk: Desk) -> None:
@@ -406,8 +412,7 @@ def test_what_breaks_inside_is_told_as_what_breaks_here(
     assert found.detail == "the connection broke after 6 chunks"
     vllm.reset()
     vllm.script.hang = "last"
-    found = run(asked, seconds=2).failed[0]
-    assert (found.name, "in time" in found.detail) == ("vllm-stream", True)
+    until(lambda: stream_given_up(asked))
     vllm.reset()
     gone = replace(asked, execute=inside(f"{nowhere}/v1", chat.url, tmp_path))
     found = run(gone).failed[0]

@@ -16,7 +16,7 @@ blueprint = Blueprint("health", __name__)
 
 
 def probe_model() -> ServedModel:
-    """Ask the model server for the model, within about two seconds.
+    """Ask the model server for the model, within about five seconds.
 
     Raises:
         Failure: why it cannot answer.

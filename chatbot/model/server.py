@@ -21,7 +21,7 @@ from chatbot.failures import Failure
 from chatbot.model import errors as model_errors
 
 # Seconds that a probe may take, and for which its answer is good.
-PROBE_TIMEOUT = 2.0
+PROBE_TIMEOUT = 5.0
 _FRESH = 30.0
 # Seconds for which a server that was silent is not asked again before a request: each wait for it
 # takes a probe's whole time, where a refused connection takes none.
@@ -62,7 +62,7 @@ class ModelServer:
         self._root = base_url.removesuffix("/v1")
         self._client = client
         self._known: dict[str, tuple[float, ServedModel]] = {}
-        self._silent: tuple[float, Failure] | None = None
+        self._silent_at: float | None = None
 
     async def served(self, model: str) -> ServedModel:
         """Ask whether the server answers and serves ``model``.
@@ -74,11 +74,11 @@ class ModelServer:
         try:
             response = await self._client.get(url, timeout=PROBE_TIMEOUT)
         except httpx2.TransportError as error:
-            failure = model_errors.unreachable(self.base_url, model_errors.reason(error))
             if isinstance(error, httpx2.TimeoutException):
-                self._silent = (time.monotonic(), failure)
-            raise failure from error
-        self._silent = None
+                self._silent_at = time.monotonic()
+            reason = model_errors.reason(error)
+            raise model_errors.unreachable(self.base_url, reason) from error
+        self._silent_at = None
         if response.status_code != 200:
             raise self._refusal(response, model)
         body = _json(response)
@@ -165,15 +165,25 @@ class ModelServer:
     async def context_length(self, model: str) -> int | None:
         """Return the model's ``max_model_len`` in tokens, asked at most every 30 seconds.
 
+        Returns:
+            What it last said where it is silent now, None where it never did: a busy server is no
+            dead one, and the request itself has a longer time.
+
         Raises:
-            Failure: as ``served``.
+            Failure: as ``served``, but for a server that is silent.
         """
-        known = self._known.get(model)
-        if known is not None and time.monotonic() - known[0] < _FRESH:
-            return known[1].max_model_len
-        if self._silent is not None and time.monotonic() - self._silent[0] < _SILENT:
-            raise self._silent[1]
-        return (await self.served(model)).max_model_len
+        asked_at, known = self._known.get(model, (0.0, None))
+        stale = known is None or time.monotonic() - asked_at >= _FRESH
+        if stale and not self._is_silent():
+            try:
+                return (await self.served(model)).max_model_len
+            except Failure:
+                if not self._is_silent():
+                    raise
+        return None if known is None else known.max_model_len
+
+    def _is_silent(self) -> bool:
+        return self._silent_at is not None and time.monotonic() - self._silent_at < _SILENT
 
     async def count_tokens(
         self,
@@ -222,7 +232,7 @@ def http_client(base_url: str, api_key: str) -> httpx2.AsyncClient:
     direct = "." not in host or host.startswith("127.")
     return httpx2.AsyncClient(
         headers={"Authorization": f"Bearer {api_key}"},
-        timeout=httpx2.Timeout(None, connect=5.0, pool=5.0),
+        timeout=httpx2.Timeout(None, connect=10.0, pool=10.0),
         limits=httpx2.Limits(max_connections=None, max_keepalive_connections=32),
         trust_env=not direct,
         event_hooks={"request": [request_id.hand_on]},

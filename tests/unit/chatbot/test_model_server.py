@@ -14,16 +14,16 @@ UNREACHABLE = "model_unreachable"
 
 
 class _Server(httpx2.AsyncBaseTransport):
-    """Fails with each of the errors in turn, then lists the model."""
+    """Fails with each of the errors in turn, and lists the model for None and after them."""
 
-    def __init__(self, *errors: Exception) -> None:
+    def __init__(self, *errors: Exception | None) -> None:
         self.asked = 0
         self._errors = errors
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         self.asked += 1
-        if self.asked <= len(self._errors):
-            raise self._errors[self.asked - 1]
+        if self.asked <= len(self._errors) and (error := self._errors[self.asked - 1]):
+            raise error
         listed = {"data": [{"id": MODEL, "max_model_len": 4096}]}
         return httpx2.Response(200, json=listed, request=request)
 
@@ -49,13 +49,20 @@ def _contexts(server: _Server, *, look_between: bool = False) -> list[int | str 
 
 def test_a_silent_server_is_not_waited_for_twice() -> None:
     server = _Server(httpx2.ReadTimeout("silent"))
-    assert _contexts(server) == [UNREACHABLE, UNREACHABLE]
+    assert _contexts(server) == [None, None]
     assert server.asked == 1
+
+
+def test_what_a_silent_server_said_before_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chatbot.model.server._FRESH", 0)
+    server = _Server(None, httpx2.ReadTimeout("silent"))
+    assert _contexts(server) == [4096, 4096]
+    assert server.asked == 2
 
 
 def test_a_server_that_answers_again_is_asked_again() -> None:
     server = _Server(httpx2.ReadTimeout("silent"))
-    assert _contexts(server, look_between=True) == [UNREACHABLE, 4096]
+    assert _contexts(server, look_between=True) == [None, 4096]
 
 
 @pytest.mark.parametrize("error", [httpx2.ConnectError("refused"), httpx2.ReadError("reset")])

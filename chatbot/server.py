@@ -22,6 +22,11 @@ from chatbot.settings import Settings
 
 log = structlog.get_logger(__name__)
 
+# Seconds after the time for draining until a worker cuts what still goes on, and until the master
+# kills it: archi's deployments have Docker's own limit there.
+_CUT_AFTER = 2
+_KILL_AFTER = 5
+
 
 class Worker(ThreadWorker):  # type: ignore[misc]
     """gunicorn's worker of threads, which while it drains refuses new connections.
@@ -83,8 +88,9 @@ class Server(BaseApplication):  # type: ignore[misc]
             "threads": 3 * settings.max_streams + 24,
             # Says only that the worker's main thread is alive: no stream is cut by it.
             "timeout": 60,
-            # A stopping worker lets answers end. Nothing is lost where Docker is less patient.
-            "graceful_timeout": int(settings.drain_timeout),
+            # A stopping worker lets answers end: `runs.watch` ends those that take longer, and what
+            # goes on then is cut off. Nothing is lost where Docker is less patient.
+            "graceful_timeout": int(settings.drain_timeout) + _KILL_AFTER,
             "keepalive": 75,
             # It must be writable where the root is read-only, and should not be on a disk.
             "worker_tmp_dir": "/dev/shm" if Path("/dev/shm").is_dir() else "/tmp",  # noqa: S108
@@ -109,8 +115,9 @@ class Server(BaseApplication):  # type: ignore[misc]
         self._workers[self._slot] = worker
 
     def _post_fork(self, _arbiter: object, worker: Any) -> None:  # noqa: ANN401 - gunicorn's
-        """Know, in the worker, when it is to end."""
+        """Know, in the worker, when it is to end, and be done before the master kills it."""
         self._draining = lambda: not worker.alive
+        worker.cfg.set("graceful_timeout", int(self._settings.drain_timeout) + _CUT_AFTER)
 
     def _worker_exit(self, _arbiter: object, _worker: object) -> None:
         """End the worker's answers, so that each is saved with what it has."""

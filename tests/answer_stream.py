@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Protocol, Self
 from uuid import uuid4
 
 import requests
+
+from tests.chat_application import until
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,12 @@ class Caller:
         url = f"{self.url}/api/conversations/{conversation}/messages"
         return self._session.post(url, json={"content": content}, stream=True, timeout=60)
 
+    def send(self, conversation: str, body: Iterable[bytes]) -> requests.Response:
+        """Ask with a body that comes in pieces, after the request's head."""
+        url = f"{self.url}/api/conversations/{conversation}/messages"
+        kind = {"Content-Type": "application/json"}
+        return self._session.post(url, data=body, headers=kind, stream=True, timeout=60)
+
     def ask(self, content: str = "Hello?") -> Stream:
         return Stream(self.post(self.conversation(), content))
 
@@ -123,9 +131,14 @@ class Caller:
 
 
 def caller_elsewhere(application: Application, worker: int) -> Caller:
-    """A client of another worker than this one."""
-    for _ in range(500):
-        caller = Caller(application)
-        if caller.worker != worker:
-            return caller
-    raise AssertionError("every connection went to the same worker")
+    """A client of another worker than this one, which may be starting."""
+    caller = Caller(application)
+
+    def found() -> bool:
+        nonlocal caller
+        if caller.worker == worker:
+            caller = Caller(application)
+        return caller.worker != worker
+
+    until(found)
+    return caller

@@ -16,8 +16,10 @@ from sqlalchemy.orm import Session, sessionmaker
 from chatbot.deployment_files import DeploymentFiles
 from chatbot.settings import Settings
 
-# Seconds that a request waits for a lock, a connection or the server before it gives up.
-WAIT = 2
+# Seconds that a request waits for a lock or a free connection before it gives up, and for the
+# server to let it in: one that is not there refuses at once.
+WAIT = 5
+_CONNECT = 10
 # Seconds that a thread waits for the other threads of its process to have written.
 _TURN = 5
 
@@ -95,7 +97,7 @@ class Database:
 def _engine(url: URL) -> Engine:
     # hide_parameters: an error's text, which is logged, must not hold what people wrote.
     if url.get_backend_name() == "postgresql":
-        timeouts = f"-c lock_timeout={WAIT * 1000} -c statement_timeout={WAIT * 5000}"
+        timeouts = f"-c lock_timeout={WAIT * 1000} -c statement_timeout={WAIT * 2000}"
         return create_engine(
             url,
             json_serializer=_encode,
@@ -104,7 +106,7 @@ def _engine(url: URL) -> Engine:
             pool_size=10,
             max_overflow=20,
             pool_timeout=WAIT,
-            connect_args={"connect_timeout": WAIT, "options": timeouts},
+            connect_args={"connect_timeout": _CONNECT, "options": timeouts},
         )
     engine = create_engine(
         url,

@@ -45,10 +45,14 @@ def recover_gone(database: Database, host: str, is_alive: Callable[[str], bool])
     return count
 
 
-def recover_stale(session: Session, before: datetime) -> int:
-    """Mark answers whose worker has not been heard of since a moment as interrupted."""
+def recover_stale(session: Session, before: datetime, is_alive: Callable[[str], bool]) -> int:
+    """Mark answers whose worker has not been heard of since a moment as interrupted.
+
+    One that is seen to be alive is only slow; of another host's it is not known.
+    """
     silent = select(RunRow).where(RunRow.ended_at.is_(None), RunRow.heartbeat_at < before)
-    return _interrupt(session, session.scalars(silent).all())
+    gone = [run for run in session.scalars(silent) if not is_alive(run.worker)]
+    return _interrupt(session, gone)
 
 
 def recover_runless(session: Session) -> int:

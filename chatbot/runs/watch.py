@@ -19,6 +19,7 @@ from chatbot.data.run_log import Wishes
 from chatbot.data.tables import Status, now
 from chatbot.runs.remote import SIGN
 from chatbot.runs.run import Run
+from chatbot.runs.worker_name import is_alive
 
 log = structlog.get_logger(__name__)
 
@@ -77,6 +78,9 @@ class Watch:
         # Since when this worker has heard of all others' signs of life without a gap.
         self._hearing_since = now()
         self._heard = now()
+        # Since when this worker has looked at what others sign without a gap.
+        self._looking_since = now()
+        self._looked = time.monotonic()
         self.active = asyncio.Event()
 
     async def work(self) -> None:
@@ -100,6 +104,10 @@ class Watch:
                 await self._beat(runs)
 
     async def _look(self, runs: Collection[Run]) -> None:
+        if time.monotonic() - self._looked > SIGN:
+            # This machine slept, or is busy: whoever signs elsewhere was held up as well.
+            self._looking_since = now()
+        self._looked = time.monotonic()
         ids = [run.id for run in runs]
         try:
             wishes = await asyncio.to_thread(self._wishes, ids)
@@ -131,10 +139,12 @@ class Watch:
         left_at = run.log.left_at
         if left_at is None or time.monotonic() - left_at < grace:
             return
-        seen = run.reader_seen_at
-        if seen is None or now() - seen >= timedelta(seconds=max(grace + SIGN, _SIGN_LATE)):
-            log.info("answer_unread", run=str(run.id))
-            self._end(run, Status.INTERRUPTED)
+        if (seen := run.reader_seen_at) is not None:
+            silence = now() - max(seen, self._looking_since)
+            if silence < timedelta(seconds=max(grace + SIGN, _SIGN_LATE)):
+                return
+        log.info("answer_unread", run=str(run.id))
+        self._end(run, Status.INTERRUPTED)
 
     def _end_drained(self, runs: Collection[Run]) -> None:
         if not self._draining():
@@ -176,7 +186,7 @@ class Watch:
 
     def _recover(self, session: Session) -> None:
         if self._hearing_since < _ago(_SILENT):
-            recovery.recover_stale(session, _ago(_SILENT))
+            recovery.recover_stale(session, _ago(_SILENT), is_alive)
 
 
 def _ago(seconds: float) -> datetime:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from uuid_utils.compat import uuid7
 
 from chatbot.data import conversations, migrate, recovery, run_log
 from chatbot.data.database import Database, Encoded
-from chatbot.data.tables import EVERYONE, Base, Conversation, Message, Role, Status, User
+from chatbot.data.tables import EVERYONE, Base, Conversation, Message, Role, Status, User, now
 from chatbot.failures import Failure
 from tests.chat_application import ROOT
 from tests.chat_database import drop_database, opened
@@ -122,6 +123,8 @@ def test_answers_of_a_killed_process_become_interrupted(database: Database) -> N
         run_log.begin(session, run, message_id=with_run.id, user_id=EVERYONE, worker="host/1/2")
         said = [[1, "start", {}], [2, "delta", {"content": "Bec"}], [3, "delta", {"content": "au"}]]
         run_log.write(session, run_log.Batch(run, 3, Encoded(json.dumps(said))))
+    assert recover_stale(database, timedelta(hours=1), alive=True) == 0
+    assert recover_stale(database, timedelta(hours=-1), alive=False) == 0
     assert recovery.recover_gone(database, "host/", lambda _: True) == 0
     assert recovery.recover_gone(database, "another/", lambda _: False) == 0
     assert recovery.recover_gone(database, "host/", lambda _: False) == 1
@@ -135,6 +138,25 @@ def test_answers_of_a_killed_process_become_interrupted(database: Database) -> N
         assert found[without.id] == (Status.INTERRUPTED, "")
         *_, (seq, name, end) = run_log.events_after(session, {run: 0})[run].events
         assert (seq, name, end["status"]) == (4, "end", "interrupted")
+
+
+def recover_stale(database: Database, after: timedelta, *, alive: bool) -> int:
+    """What is found as if so much time had passed."""
+    with database.write() as session:
+        return recovery.recover_stale(session, now() + after, lambda _: alive)
+
+
+def test_answers_of_a_worker_that_is_not_heard_of_become_interrupted(database: Database) -> None:
+    with database.write() as session:
+        conversation = conversations.create(session, EVERYONE)
+        _, answer = conversations.open_turn(
+            session, conversation.id, EVERYONE, question="Why?", parent_id=None, model="m"
+        )
+        run_log.begin(session, uuid7(), message_id=answer.id, user_id=EVERYONE, worker="host/1/2")
+    assert recover_stale(database, timedelta(hours=1), alive=False) == 1
+    assert recover_stale(database, timedelta(hours=1), alive=False) == 0
+    with database.read() as session:
+        assert session.get_one(Message, answer.id).status == Status.INTERRUPTED
 
 
 def test_a_second_answer_takes_the_place_of_the_first(database: Database) -> None:

@@ -24,8 +24,17 @@ TEXT = "Hello from the script."
 
 
 @pytest.fixture
-def application(tmp_path: Path, vllm: ScriptedVllm) -> Iterator[ChatApplication]:
-    limits = {"ARCHI_DRAIN_TIMEOUT": "6", "ARCHI_MAX_STREAMS": "4", "ARCHI_LEAVE_GRACE": "60"}
+def drain_seconds() -> int:
+    """Longer than any answer here takes that its test lets end."""
+    return 120
+
+
+@pytest.fixture
+def application(
+    tmp_path: Path, vllm: ScriptedVllm, drain_seconds: int
+) -> Iterator[ChatApplication]:
+    limits = {"ARCHI_MAX_STREAMS": "4", "ARCHI_LEAVE_GRACE": "60"}
+    limits["ARCHI_DRAIN_TIMEOUT"] = str(drain_seconds)
     with ChatApplication(tmp_path, vllm.base_url, **limits) as running:
         yield running
         vllm.release()
@@ -45,11 +54,14 @@ def test_sigterm_lets_answers_end_and_takes_no_new_ones(
     with Caller(application).ask() as stream:
         _, message = held(stream)
         kept = Caller(application)
-        conversation = kept.conversation()
-        os.kill(application.pid, signal.SIGTERM)
-        # A connection that is open already gets its answer; new ones are refused.
-        until(lambda: _refuses_connections(application))
-        refused = kept.post(conversation)
+
+        def question() -> Iterator[bytes]:
+            os.kill(application.pid, signal.SIGTERM)
+            until(lambda: _refuses_connections(application))
+            yield b'{"content": "Hello?"}'
+
+        # A request that is open already gets its answer; new connections are refused.
+        refused = kept.send(kept.conversation(), question())
         assert refused.status_code == 503
         assert refused.json()["error"]["code"] == "shutting_down"
         assert int(refused.headers["Retry-After"]) > 0
@@ -77,6 +89,7 @@ def test_sigterm_lets_an_answer_end_that_is_read_on_another_worker(
     assert saved(application, message) == ("complete", TEXT)
 
 
+@pytest.mark.parametrize("drain_seconds", [6])
 def test_an_answer_that_outlasts_the_draining_is_saved_as_interrupted(
     application: ChatApplication, vllm: ScriptedVllm
 ) -> None:

@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
-from playwright.sync_api import Error, Locator, Page, Request, expect
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    Error,
+    Locator,
+    Page,
+    Request,
+    Route,
+    expect,
+)
 
+from tests.chat_application import until
 from tests.scripted_vllm import Script
 
 OpenPage = Callable[..., Page]
@@ -14,6 +25,16 @@ DESKTOP = {"width": 1280, "height": 800}
 PHONE = {"width": 390, "height": 844}
 
 _NETWORK_CHANGED = "net::ERR_NETWORK_CHANGED"
+
+# Milliseconds that an action waits for what it acts on; a busy machine pauses for a while.
+_PATIENCE = 120_000
+
+
+def new_context(browser: Browser, **options: Any) -> BrowserContext:
+    """A browser's context with patience for a busy machine."""
+    context = browser.new_context(**options)
+    context.set_default_timeout(_PATIENCE)
+    return context
 
 
 def visit(page: Page, url: str) -> None:
@@ -77,6 +98,23 @@ def answered(page: Page, question: str) -> Locator:
     answer = ask(page, question)
     expect(answer).not_to_have_attribute("data-status", "streaming")
     return answer
+
+
+def held_by(page: Page, held: list[Route]) -> Route:
+    """The request that a route has put there instead of letting it go, when it has been made."""
+    until(lambda: held or page.wait_for_timeout(20))
+    return held.pop()
+
+
+def scroll_until_visible(page: Page, by: int, wanted: Locator) -> None:
+    """Turn the wheel until something shows; a turn counts as the reader's for a second only."""
+
+    def shown() -> bool:
+        page.mouse.wheel(0, by)
+        page.wait_for_timeout(100)
+        return wanted.is_visible()
+
+    until(shown)
 
 
 def text_of(answer: Locator) -> Locator:

@@ -6,8 +6,8 @@ import pytest
 import requests
 from playwright.sync_api import Browser, Page, expect
 
-from tests.chat_application import ChatApplication
-from tests.chat_page import DESKTOP, OpenPage, visit
+from tests.chat_application import ChatApplication, until
+from tests.chat_page import DESKTOP, OpenPage, new_context, visit
 from tests.pdf_file import pdf
 from tests.scripted_vllm import ScriptedVllm
 
@@ -23,6 +23,7 @@ def vllm(vllm_process: ScriptedVllm) -> Iterator[ScriptedVllm]:
     vllm_process.reset()
     yield vllm_process
     vllm_process.release()
+    assert vllm_process.wait(lambda server: server.running == 0)
 
 
 @pytest.fixture(scope="session")
@@ -53,7 +54,7 @@ def open_page(
     problems: list[str] = []
 
     def opened(**options: object) -> Page:
-        context = browser.new_context(**options)  # type: ignore[arg-type]
+        context = new_context(browser, **options)
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: problems.append(str(error)))
@@ -73,6 +74,10 @@ def open_page(
     yield opened
     for context in contexts:
         context.close()
+    # What is under way has the application ask the model, maybe only in the next test.
+    vllm.release()
+    state = f"{application.url}/api/admin/state"
+    until(lambda: requests.get(state, timeout=60).json()["answers"] == 0)
     assert problems == []
 
 

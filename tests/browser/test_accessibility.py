@@ -10,8 +10,17 @@ import axe_playwright_python
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.chat_page import DESKTOP, PHONE, OpenPage, answered, ask, looking_up
-from tests.scripted_vllm import Script, ScriptedVllm
+from tests.chat_page import (
+    DESKTOP,
+    PHONE,
+    OpenPage,
+    answered,
+    ask,
+    looking_up,
+    reload,
+    scroll_until_visible,
+)
+from tests.scripted_vllm import MODEL, Script, ScriptedVllm
 
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
 
@@ -109,12 +118,17 @@ def test_axe_finds_nothing_in_a_long_conversation(
     for question in ("Write a lot", "And more"):
         answered(page, question)
     page.mouse.move(640, 300)
-    page.mouse.wheel(0, -900)
-    expect(page.get_by_role("button", name="Scroll to the newest message")).to_be_visible()
+    to_end = page.get_by_role("button", name="Scroll to the newest message")
+    scroll_until_visible(page, -900, to_end)
     assert violations(page) == []
 
 
 def test_each_word_of_an_answer_is_spoken_once(page: Page, vllm: ScriptedVllm) -> None:
+    # A probe that takes too long would have the model's return spoken, too.
+    ready = {"ready": True, "model": MODEL, "models": [MODEL], "error": None}
+    page.route("**/api/state", lambda route: route.fulfill(json=ready))
+    reload(page)
+    expect(page.get_by_test_id("composer")).to_be_focused()
     page.evaluate(
         """() => {
           window.spoken = [];
@@ -146,6 +160,7 @@ def test_it_works_by_keyboard_alone(page: Page, vllm: ScriptedVllm) -> None:
     vllm.script = Script(tokens=["Another one."])
     page.keyboard.press("Enter")
     expect(answers).to_contain_text("Another one.")
+    expect(answers).to_have_attribute("data-status", "complete")
     page.keyboard.press("Control+Shift+E")
     page.keyboard.type("!")
     page.keyboard.press("Enter")

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.test_accessibility import violations
 from tests.chat_application import ChatApplication
-from tests.chat_page import DESKTOP, PHONE, answered, reload, visit
+from tests.chat_page import DESKTOP, PHONE, answered, new_context, reload, visit
 from tests.oidc_provider import CLIENT_ID, CLIENT_SECRET, OidcProvider
 from tests.scripted_vllm import Script, ScriptedVllm
 
@@ -32,7 +32,7 @@ def guarded(
 @pytest.fixture(scope="module")
 def admin(browser: Browser, guarded: ChatApplication) -> Iterator[Page]:
     """The first admin, made on the page with the token of the log."""
-    context = browser.new_context(viewport=DESKTOP)
+    context = new_context(browser, viewport=DESKTOP, reduced_motion="reduce")
     page = context.new_page()
     visit(page, guarded.url)
     expect(page.get_by_role("heading", name="The first admin")).to_be_visible()
@@ -60,6 +60,7 @@ def test_who_is_logged_in_asks_and_makes_a_key(
     answer = answered(admin, "Do you know me?")
     expect(answer).to_contain_text("Hello from the script.")
     admin.get_by_role("link", name="grace").click()
+    expect(admin.get_by_role("heading", name="Account", level=1)).to_be_visible()
     admin.get_by_label("Name").fill("laptop")
     admin.get_by_role("button", name="Make a key").click()
     expect(admin.get_by_test_id("new-key")).to_have_text(re.compile(r"\S{20,}"))
@@ -88,7 +89,7 @@ def test_an_admin_sees_usage_and_manages_accounts(admin: Page, guarded: ChatAppl
 def test_without_a_session_the_page_leads_to_the_login(
     browser: Browser, guarded: ChatApplication, admin: Page
 ) -> None:
-    context = browser.new_context(viewport=DESKTOP)
+    context = new_context(browser, viewport=DESKTOP, reduced_motion="reduce")
     page = context.new_page()
     visit(page, f"{guarded.url}/admin")
     expect(page.get_by_role("button", name="Log in")).to_be_visible()
@@ -106,7 +107,7 @@ def test_without_a_session_the_page_leads_to_the_login(
 
 
 def logged_in(browser: Browser, url: str, name: str, password: str) -> Page:
-    page = browser.new_context(viewport=DESKTOP).new_page()
+    page = new_context(browser, viewport=DESKTOP).new_page()
     visit(page, f"{url}/login")
     page.get_by_label("Name").fill(name)
     page.get_by_label("Password").fill(password)
@@ -189,8 +190,9 @@ def test_a_session_is_ended_and_a_new_password_ends_the_others(
 def test_axe_finds_nothing_on_the_pages_of_accounts(
     browser: Browser, guarded: ChatApplication, admin: Page, size: dict[str, int], scheme: str
 ) -> None:
+    look = {"viewport": size, "color_scheme": scheme, "reduced_motion": "reduce"}
     state = admin.context.storage_state()
-    context = browser.new_context(viewport=size, color_scheme=scheme, storage_state=state)
+    context = new_context(browser, **look, storage_state=state)
     page = context.new_page()
     for path, part in (("account", "#sessions"), ("admin", "#audit")):
         visit(page, f"{guarded.url}/{path}")
@@ -199,7 +201,7 @@ def test_axe_finds_nothing_on_the_pages_of_accounts(
         # Tables scroll in their frames; the page itself is no wider than the screen.
         assert page.evaluate("document.documentElement.scrollWidth") == size["width"]
     context.close()
-    context = browser.new_context(viewport=size, color_scheme=scheme)
+    context = new_context(browser, **look)
     page = context.new_page()
     visit(page, f"{guarded.url}/login")
     page.get_by_label("Name").fill("grace")
@@ -233,7 +235,7 @@ def test_a_person_of_a_provider_logs_in_and_asks(
     application.told(ARCHI_PUBLIC_URL=application.url)
     secret = tmp_path / "files" / "secrets" / "oidc_client_secret"
     secret.write_text(CLIENT_SECRET)
-    context = browser.new_context(viewport=DESKTOP)
+    context = new_context(browser, viewport=DESKTOP)
     page = context.new_page()
     with application:
         visit(page, f"{application.url}/account")

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from playwright.sync_api import Page, expect
 
-from tests.chat_page import answered, reload, text_of
+from tests.chat_page import answered, ask, reload, text_of
 from tests.scripted_vllm import Script, ScriptedVllm
 
 
@@ -47,6 +47,23 @@ def test_a_question_is_edited_into_a_branch_of_its_own(page: Page, vllm: Scripte
     expect(page.get_by_test_id("question-text")).to_have_text(["Tell me about cats", "More"])
     question.get_by_test_id("branch-next").click()
     expect(page.get_by_test_id("question-text")).to_have_text(["Tell me about dogs"])
+
+
+def test_an_edit_while_an_answer_is_written_comes_back(page: Page, vllm: ScriptedVllm) -> None:
+    vllm.script = Script(hold=True)
+    answer = ask(page, "Not done yet")
+    expect(answer).to_have_text("Hello")
+    page.keyboard.press("Control+Shift+E")
+    page.get_by_test_id("edit-field").fill("Asked too early")
+    page.get_by_test_id("send-edit").click()
+    composer = page.get_by_test_id("composer")
+    expect(composer).to_have_value("Asked too early")
+    expect(page.get_by_test_id("question-text")).to_have_text(["Not done yet"])
+    expect(page.get_by_test_id("stop")).to_be_visible()
+    vllm.release()
+    expect(answer).to_have_attribute("data-status", "complete")
+    composer.press("Enter")
+    expect(page.get_by_test_id("question-text")).to_have_text(["Not done yet", "Asked too early"])
 
 
 def test_an_edit_is_left_with_escape(page: Page) -> None:

@@ -2,20 +2,24 @@ from __future__ import annotations
 
 import pytest
 import requests
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import APIResponse, Page, Route, expect
 
 from tests.chat_application import ChatApplication, until
-from tests.chat_page import answered, reload, text_of, visit
+from tests.chat_page import answered, held_by, reload, scroll_until_visible, text_of, visit
 from tests.scripted_vllm import Script, ScriptedVllm
+
+
+def rename(page: Page, title: str, better: str) -> None:
+    item = page.get_by_test_id("conversation-item").filter(has_text=title)
+    item.hover()
+    item.get_by_test_id("rename-conversation").click()
+    page.get_by_test_id("rename-input").fill(better)
+    page.get_by_test_id("rename-input").press("Enter")
 
 
 def test_a_conversation_is_renamed_and_deleted(page: Page) -> None:
     answered(page, "A first title")
-    item = page.get_by_test_id("conversation-item").filter(has_text="A first title")
-    item.hover()
-    item.get_by_test_id("rename-conversation").click()
-    page.get_by_test_id("rename-input").fill("A better title")
-    page.get_by_test_id("rename-input").press("Enter")
+    rename(page, "A first title", "A better title")
     item = page.get_by_test_id("conversation-item").filter(has_text="A better title")
     expect(item).to_be_visible()
     expect(page.get_by_role("heading", level=1)).to_have_text("A better title")
@@ -47,6 +51,7 @@ def test_the_model_writes_the_title_after_the_first_answer(page: Page, vllm: Scr
     # The reader may look again, and the model is not asked again.
     reload(page)
     expect(heading).to_have_text("Whales and their tusks")
+    expect(page.get_by_test_id("message-assistant")).to_have_count(1)
     answered(page, "And why?")
     assert len(vllm.title_requests) == 1
 
@@ -56,12 +61,32 @@ def test_a_new_title_is_seen_in_every_tab(page: Page) -> None:
     other = page.context.new_page()
     visit(other, page.url)
     expect(other.get_by_role("heading", level=1)).to_have_text("Two tabs, one title")
-    item = page.get_by_test_id("conversation-item").filter(has_text="Two tabs, one title")
-    item.hover()
-    item.get_by_test_id("rename-conversation").click()
-    page.get_by_test_id("rename-input").fill("Seen twice")
-    page.get_by_test_id("rename-input").press("Enter")
+    expect(other.get_by_role("link", name="Two tabs, one title")).to_be_visible()
+    expect(other.get_by_test_id("message-assistant")).to_have_count(1)
+    rename(page, "Two tabs, one title", "Seen twice")
     expect(other.get_by_role("heading", level=1)).to_have_text("Seen twice")
+
+
+def test_a_title_that_comes_late_does_not_replace_ones_own(page: Page, vllm: ScriptedVllm) -> None:
+    late: list[tuple[Route, APIResponse]] = []
+    page.route("**/title", lambda route: late.append((route, route.fetch())))
+    vllm.script = Script(title="What the model says")
+    answered(page, "Who is the first to name it?")
+    until(lambda: late or page.wait_for_timeout(20))
+    rename(page, "Who is the first to name it?", "What I say")
+    heading = page.get_by_role("heading", level=1)
+    expect(heading).to_have_text("What I say")
+    heading.evaluate(
+        """(heading) => {
+          window.titles = [];
+          new MutationObserver(() => window.titles.push(heading.textContent))
+            .observe(heading, {childList: true});
+        }"""
+    )
+    route, response = late.pop()
+    route.fulfill(response=response)
+    answered(page, "And now?")
+    assert set(page.evaluate("window.titles")) == {"What I say"}
 
 
 def test_a_question_sent_while_the_conversation_loads_follows_it(
@@ -75,8 +100,7 @@ def test_a_question_sent_while_the_conversation_loads_follows_it(
     page.get_by_test_id("composer").press("Enter")
     expect(page.get_by_test_id("composer")).to_have_value("")
     expect(page.get_by_test_id("message-user")).to_have_count(0)
-    [route] = held
-    route.continue_()
+    held_by(page, held).continue_()
     page.unroute("**/messages?tree=true")
     answers = page.get_by_test_id("message-assistant")
     expect(answers).to_have_count(2)
@@ -111,8 +135,7 @@ def test_a_question_that_is_refused_comes_back_with_all_that_it_had(page: Page) 
     composer.press("Enter")
     expect(attachment).to_have_count(0)
     composer.fill("And what else?")
-    until(lambda: held or page.wait_for_timeout(20))
-    held.pop().fulfill(status=503, json=REFUSED)
+    held_by(page, held).fulfill(status=503, json=REFUSED)
     expect(page.get_by_test_id("error-card")).to_contain_text("All places are taken.")
     expect(composer).to_have_value("What does it say?\n\nAnd what else?")
     expect(attachment).to_contain_text("note.txt")
@@ -121,8 +144,7 @@ def test_a_question_that_is_refused_comes_back_with_all_that_it_had(page: Page) 
     composer.fill("And now?")
     composer.press("Enter")
     page.get_by_test_id("new-conversation").click()
-    until(lambda: held or page.wait_for_timeout(20))
-    held.pop().fulfill(status=503, json=REFUSED)
+    held_by(page, held).fulfill(status=503, json=REFUSED)
     expect(composer).to_have_value("")
     page.get_by_test_id("conversation-item").filter(has_text="Is there room?").first.click()
     expect(composer).to_have_value("And now?")
@@ -170,8 +192,7 @@ def test_older_conversations_come_as_one_scrolls(page: Page, many: int) -> None:
     expect(items.first).to_be_visible()
     expect(page.get_by_role("link", name="Numbered 00")).to_have_count(0)
     page.locator(".list-frame").hover()
-    page.mouse.wheel(0, 10_000)
-    expect(page.get_by_role("link", name="Numbered 00")).to_have_count(1)
+    scroll_until_visible(page, 10_000, page.get_by_role("link", name="Numbered 00"))
     expect(items).to_have_count(many)
 
 

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
-from tests.chat_page import answered, reload
+from tests.chat_page import answered, held_by, reload
 from tests.scripted_vllm import MODEL, ScriptedVllm
 
 
@@ -30,6 +30,39 @@ def test_settings_of_a_new_conversation_hold_for_its_answers(
     expect(page.get_by_label("System prompt")).to_have_value("")
 
 
+def test_settings_are_filled_in_when_they_are_known(page: Page) -> None:
+    page.get_by_test_id("open-settings").click()
+    prompt = page.get_by_label("System prompt")
+    prompt.fill("Answer like a pirate.")
+    save(page)
+    answered(page, "Do you know them yet?")
+    held: list[Route] = []
+    page.route("**/messages?tree=true", lambda route: held.append(route))
+    reload(page)
+    page.get_by_test_id("open-settings").click()
+    expect(page.get_by_test_id("settings-dialog")).to_be_visible()
+    expect(prompt).to_be_disabled()
+    expect(page.get_by_test_id("save-settings")).to_be_disabled()
+    held_by(page, held).continue_()
+    page.unroute("**/messages?tree=true")
+    expect(prompt).to_have_value("Answer like a pirate.")
+    page.get_by_label("Temperature").fill("0.3")
+    save(page)
+    reload(page)
+    page.get_by_test_id("open-settings").click()
+    expect(page.get_by_label("Temperature")).to_have_value("0.3")
+    expect(prompt).to_have_value("Answer like a pirate.")
+
+
+def test_settings_that_are_not_known_are_not_saved(page: Page) -> None:
+    answered(page, "What if it is not loaded?")
+    page.route("**/messages?tree=true", lambda route: route.abort())
+    reload(page)
+    page.get_by_test_id("open-settings").click()
+    expect(page.locator("#settings-error")).to_contain_text("it is not loaded")
+    expect(page.get_by_test_id("save-settings")).to_be_disabled()
+
+
 def test_the_model_is_one_of_those_that_can_answer(page: Page, vllm: ScriptedVllm) -> None:
     vllm.models = [MODEL, "an/adapter"]
     page.get_by_test_id("open-settings").click()
@@ -45,7 +78,15 @@ def test_the_model_is_one_of_those_that_can_answer(page: Page, vllm: ScriptedVll
     page.get_by_test_id("open-settings").click()
     expect(picker).to_have_value("an/adapter")
     expect(page.get_by_text("It is not served now.")).to_be_visible()
+    # What is picked before the models are known again stays picked.
+    page.keyboard.press("Escape")
+    held: list[Route] = []
+    page.route("**/api/agents", lambda route: held.append(route))
+    page.get_by_test_id("open-settings").click()
     picker.select_option("")
+    held_by(page, held).continue_()
+    page.unroute("**/api/agents")
+    expect(picker.locator("option")).to_have_text(["The agent's own", MODEL])
     save(page)
     answered(page, "And now?")
     assert vllm.requests[-1]["model"] == MODEL
@@ -62,18 +103,19 @@ def test_a_wrong_setting_is_named_at_its_field(page: Page) -> None:
 
 def test_the_appearance_is_chosen_and_kept(page: Page) -> None:
     colour = "getComputedStyle(document.body).backgroundColor"
+    body = page.locator("body")
     light = page.evaluate(colour)
     page.get_by_test_id("open-settings").click()
     page.get_by_text("Dark", exact=True).click()
+    expect(body).not_to_have_css("background-color", light)
     dark = page.evaluate(colour)
-    assert dark != light
     reload(page)
     expect(page.get_by_test_id("composer")).to_be_focused()
-    assert page.evaluate(colour) == dark
+    expect(body).to_have_css("background-color", dark)
     page.get_by_test_id("open-settings").click()
     expect(page.get_by_label("Dark")).to_be_checked()
     page.get_by_text("As the system").click()
-    assert page.evaluate(colour) == light
+    expect(body).to_have_css("background-color", light)
 
 
 def test_the_help_lists_the_shortcuts(page: Page) -> None:

@@ -6,7 +6,7 @@ from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from tests.chat_application import ChatApplication
 from tests.chat_database import unwritable
-from tests.chat_page import answered, ask, reload, text_of, visit
+from tests.chat_page import answered, ask, reload, scroll_until_visible, text_of, visit
 from tests.scripted_vllm import MODEL, Script, ScriptedVllm
 
 TEXT = "Hello from the script."
@@ -26,8 +26,11 @@ def test_an_answer_appears_token_by_token(page: Page, vllm: ScriptedVllm) -> Non
 
 
 def test_each_answer_shows_what_it_cost(page: Page, vllm: ScriptedVllm) -> None:
-    vllm.script = Script(delay=0.05)
-    figures = answered(page, "What does it cost?").get_by_test_id("figures")
+    vllm.script = Script(hold=True)
+    answer = ask(page, "What does it cost?")
+    expect(answer).to_have_text("Hello")
+    vllm.release()
+    figures = answer.get_by_test_id("figures")
     expect(figures).to_contain_text("tokens/s")
     expect(figures).to_contain_text("first token after")
     expect(figures).to_contain_text("5 tokens")
@@ -44,6 +47,7 @@ def test_enter_sends_and_shift_enter_starts_a_line(page: Page, vllm: ScriptedVll
     composer.press("Enter")
     expect(page.get_by_test_id("question-text")).to_have_text("one\ntwo")
     expect(composer).to_have_value("")
+    expect(page.get_by_test_id("message-assistant")).to_have_attribute("data-status", "complete")
 
 
 def test_stop_ends_the_answer_and_frees_the_model(page: Page, vllm: ScriptedVllm) -> None:
@@ -173,9 +177,8 @@ def test_the_page_stays_at_the_end_unless_one_scrolls_up(page: Page, vllm: Scrip
     answer = answered(page, "Write a lot")
     expect(answer.get_by_text("A line.").last).to_be_in_viewport()
     page.mouse.move(640, 300)
-    page.mouse.wheel(0, -600)
     to_end = page.get_by_role("button", name="Scroll to the newest message")
-    expect(to_end).to_be_visible()
+    scroll_until_visible(page, -600, to_end)
     to_end.click()
     expect(page.get_by_test_id("regenerate")).to_be_in_viewport()
     expect(to_end).to_be_hidden()

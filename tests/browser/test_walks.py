@@ -49,8 +49,10 @@ def test_why_an_answer_ended(page: Page, vllm: ScriptedVllm) -> None:
 
 
 def test_what_it_cost(page: Page, vllm: ScriptedVllm) -> None:
-    vllm.script = Script(delay=0.05)
+    vllm.script = Script(hold=True)
     ask(page, "What does this cost?")
+    expect(page.get_by_test_id("answer-text").get_by_text("Hello")).to_be_visible()
+    vllm.release()
     cost = page.get_by_role("group", name="What this answer cost")
     expect(cost).to_contain_text(re.compile(r"tokens/s.*first token after.*5 tokens.*of context"))
 

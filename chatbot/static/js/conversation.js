@@ -25,7 +25,6 @@ export class Conversation {
     this.live = new Map();
     // Questions that were not taken while another conversation was read, by conversation.
     this.drafts = new Map();
-    this.settings = {};
     this.clear(null);
     this.actions = {
       retry: (answer) => this.ask({ parent_id: answer.parent_id }),
@@ -44,6 +43,7 @@ export class Conversation {
   clear(id) {
     this.id = id;
     this.shown = id === null;
+    this.settings = {};
     this.branches = new Branches();
     this.views = new Map();
     this.leaf = null;
@@ -53,7 +53,6 @@ export class Conversation {
   /** Show a conversation; null for a new one. `messageId`: and this message of it. */
   async open(id, messageId = null) {
     this.clear(id);
-    if (id === null) this.settings = {};
     this.empty.hidden = id !== null;
     this.onOpened(id === null ? null : { id, ...this.sidebar.get(id) });
     this.drawBusy();
@@ -200,7 +199,10 @@ export class Conversation {
   }
 
   async run(id, open, sent, known = null) {
-    if (this.live.has(id)) return;
+    if (this.live.has(id)) {
+      if (sent !== null) this.giveBack(id, sent);
+      return;
+    }
     const live = new LiveAnswer({
       known,
       onStart: (start) => this.started(id, live, start),
@@ -256,7 +258,9 @@ export class Conversation {
   async title(id) {
     if (this.sidebar.get(id)?.title_by !== "question") return;
     try {
-      this.sidebar.retitled(await titleConversation(id));
+      const titled = await titleConversation(id);
+      // The reader's own may have been given since.
+      if (this.sidebar.get(id)?.title_by !== "owner") this.sidebar.retitled(titled);
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
     }

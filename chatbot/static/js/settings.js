@@ -9,6 +9,11 @@ import { element } from "./elements.js";
 const NUMBERS = ["temperature", "top_p", "max_tokens"];
 const TEXTS = ["agent", "model", "system_prompt"];
 
+const UNKNOWN = {
+  message: "The settings of this conversation are not known: it is not loaded.",
+  next_step: "Close this, and load it again.",
+};
+
 export class Settings {
   /**
    * `conversation` and `transfer` are the page's; `onAllDeleted()` is called when no conversation is left.
@@ -36,6 +41,11 @@ export class Settings {
   async open() {
     this.fill();
     this.dialog.showModal();
+    if (!this.conversation.shown) {
+      await this.conversation.opening;
+      this.fill();
+      if (!this.conversation.shown) return this.say(UNKNOWN);
+    }
     try {
       const [{ agents }, { models }] = await Promise.all([listAgents(), getState()]);
       Object.assign(this, { agents, models });
@@ -46,23 +56,24 @@ export class Settings {
     this.drawChoices();
   }
 
-  drawChoices() {
+  /** `chosen`: what the conversation says; without it, what the reader has picked stays. */
+  drawChoices(chosen = this.chosen()) {
     const standard = this.agents?.find((agent) => agent.default)?.name;
-    this.drawSelect("agent", standard ? `Default (${standard})` : "The default agent", this.agents?.map(({ name }) => name));
-    this.drawSelect("model", "The agent's own", this.models);
+    const name = standard ? `Default (${standard})` : "The default agent";
+    this.drawSelect("agent", name, chosen.agent, this.agents?.map((agent) => agent.name));
+    this.drawSelect("model", "The agent's own", chosen.model, this.models);
     this.describeAgent();
   }
 
-  drawSelect(name, standard, known = []) {
+  drawSelect(name, standard, chosen, known = []) {
     const select = this.form.elements[name];
-    const chosen = select.value || this.conversation.settings[name] || "";
     // What is there no more is still what the conversation says.
     const names = chosen && !known.includes(chosen) ? [...known, chosen] : known;
     select.replaceChildren(
       element("option", { value: "" }, standard),
       ...names.map((value) => element("option", { value }, value)),
     );
-    select.value = chosen;
+    select.value = chosen ?? "";
   }
 
   agent() {
@@ -85,13 +96,13 @@ export class Settings {
   }
 
   fill() {
-    const { settings } = this.conversation;
+    const { settings, shown } = this.conversation;
+    // What is not known yet is not changed: saving sends all of it.
+    for (const field of this.form.elements) field.disabled = !shown;
     this.form.elements.system_prompt.value = settings.system_prompt ?? "";
     for (const name of NUMBERS) this.form.elements[name].value = settings.sampling?.[name] ?? "";
     this.transfer.fill();
-    // Chosen by what the conversation says, not by what was picked before and not saved.
-    for (const name of ["agent", "model"]) this.form.elements[name].value = "";
-    this.drawChoices();
+    this.drawChoices(settings);
     this.say(null);
   }
 
@@ -145,7 +156,7 @@ export class Settings {
       await deleteConversations();
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
-      this.open();
+      await this.open();
       return this.say(error.detail);
     }
     announce("All conversations are deleted.");

@@ -12,10 +12,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 import requests
 from flask.testing import FlaskClient
@@ -23,6 +25,7 @@ from werkzeug.test import TestResponse
 
 from chatbot.services import Services
 from tests.chat_database import database_password, database_url, drop_database
+from tests.ports import free_port
 from tests.scripted_vllm import MODEL
 
 ROOT = Path(__file__).parent.parent
@@ -58,13 +61,6 @@ def environment(folder: Path, base_url: str, port: int = 7861, **more: str) -> d
     }
 
 
-def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def until(condition: Callable[[], object], seconds: float = 60) -> None:
     """Ask again and again until a condition holds; it must within so many seconds.
 
@@ -74,6 +70,19 @@ def until(condition: Callable[[], object], seconds: float = 60) -> None:
     while not condition():
         assert time.monotonic() < deadline, "it never held"
         time.sleep(0.02)
+
+
+@contextmanager
+def posting(url: str, body: object) -> Iterator[socket.socket]:
+    """A client that has sent a request and leaves at the end, whatever it has read by then."""
+    where, content = urlsplit(url), json.dumps(body)
+    with socket.create_connection((where.hostname, where.port)) as client:
+        client.sendall(
+            f"POST {where.path} HTTP/1.1\r\nHost: {where.netloc}\r\n"
+            "Content-Type: application/json\r\n"
+            f"Content-Length: {len(content)}\r\n\r\n{content}".encode()
+        )
+        yield client
 
 
 class ChatApplication:
@@ -126,7 +135,7 @@ class ChatApplication:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 180
         while not self._alive():
             assert self._process.poll() is None, self.log.read_text()
             assert time.monotonic() < deadline, self.log.read_text()
@@ -134,7 +143,7 @@ class ChatApplication:
 
     def _alive(self) -> bool:
         try:
-            return requests.get(f"{self.url}/healthz", timeout=1, verify=self._verify).ok
+            return requests.get(f"{self.url}/healthz", timeout=10, verify=self._verify).ok
         except requests.RequestException:
             return False
 

@@ -9,11 +9,14 @@ import functools
 import os
 import secrets
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from sqlalchemy import URL, create_engine, make_url, text
+from psycopg.errors import ObjectInUse
+from sqlalchemy import URL, Connection, create_engine, make_url, text
+from sqlalchemy.exc import OperationalError
 
 from chatbot.data import migrate
 from chatbot.data.database import Database
@@ -75,12 +78,18 @@ def _migrated_server_database() -> str:
 
 @contextmanager
 def unwritable(folder: Path) -> Iterator[None]:
-    """Have every write to a folder's database wait in vain; reading goes on."""
+    """Have every write to a folder's database wait in vain; reading goes on.
+
+    It waits for those that are at work for longer than the application would.
+    """
     with closing(opened(folder)) as database, database.engine.connect() as connection:
         if connection.dialect.name == "postgresql":
+            connection.execute(text("SET LOCAL lock_timeout = 0"))
+            connection.execute(text("SET LOCAL statement_timeout = '60s'"))
             connection.execute(text("LOCK TABLE messages, runs, run_events IN SHARE MODE"))
         else:
             connection.exec_driver_sql("COMMIT")
+            connection.exec_driver_sql("PRAGMA busy_timeout = 60000")
             connection.exec_driver_sql("BEGIN IMMEDIATE")
         yield
         connection.rollback()
@@ -105,6 +114,19 @@ def _run(statement: str) -> None:
         drivername="postgresql+psycopg", password=database_password()
     )
     engine = create_engine(url, isolation_level="AUTOCOMMIT")
+    deadline = time.monotonic() + 60
     with engine.connect() as connection:
-        connection.execute(text(statement))
+        while not _executed(connection, statement):
+            assert time.monotonic() < deadline, "somebody still uses the database"
     engine.dispose()
+
+
+def _executed(connection: Connection, statement: str) -> bool:
+    """Execute a statement; False where Postgres waited five seconds in vain for others to leave."""
+    try:
+        connection.execute(text(statement))
+    except OperationalError as error:
+        if isinstance(error.orig, ObjectInUse):
+            return False
+        raise
+    return True

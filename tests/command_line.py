@@ -14,6 +14,7 @@ from docker.models.containers import Container
 
 from archi.cli.exit_codes import ExitCode
 from archi.names import LABEL_DEPLOYMENT, Names
+from tests.chat_application import until
 from tests.checkout import Checkout
 
 ARCHI = [sys.executable, "-m", "archi.cli.app"]
@@ -74,7 +75,7 @@ class ByLabel:
         self.container = self.run("chatbot", self.names.chatbot)
 
     def run(self, role: str, name: str, image: str = BUSYBOX, said: str = "hello") -> Container:
-        return self.client.containers.run(
+        container = self.client.containers.run(
             image,
             ["sh", "-c", f"echo {said} of {role}; exec sleep 1000000"],
             name=name,
@@ -84,6 +85,8 @@ class ByLabel:
             init=True,
             detach=True,
         )
+        until(container.logs)
+        return container
 
 
 def things(client: docker.DockerClient, name: str) -> dict[str, list[str]]:

@@ -6,11 +6,16 @@ import signal
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 from playwright.sync_api import Browser, expect, sync_playwright
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell starts what runs in the background so; what tests start would then ignore Ctrl-C too.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# No example has a deadline: a busy machine may pause in the middle of any.
+settings.register_profile("archi", deadline=None)
+settings.load_profile("archi")
 
 CHROMIUM = "/usr/bin/chromium"
 

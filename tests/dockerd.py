@@ -52,6 +52,6 @@ def isolated_daemon(folder: Path) -> Iterator[Daemon]:
             process = os.pidfd_open(pid)
             os.kill(pid, signal.SIGTERM)
             # A pidfd is readable when its process has ended.
-            assert select.select([process], [], [], 30)[0], "the daemon did not end"
+            assert select.select([process], [], [], 300)[0], "the daemon did not end"
             os.close(process)
         shutil.rmtree(short, ignore_errors=True)

@@ -196,7 +196,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.flush()
             rest = rest[hub.stop_after :]
             hub.stopped.set()
-            hub._resumed.wait(60)
+            hub._resumed.wait()
         try:
             self.wfile.write(rest)
         except OSError:

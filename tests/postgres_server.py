@@ -13,7 +13,7 @@ from typing import Self
 from sqlalchemy import URL, create_engine, text
 from uuid_utils.compat import uuid7
 
-from tests.chat_application import free_port
+from tests.ports import free_port
 
 _BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
 

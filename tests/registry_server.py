@@ -50,7 +50,7 @@ class RegistryServer:
             try:
                 if requests.get(f"http://{self.name}/v2/", timeout=60).ok:
                     return self
-            except requests.ConnectionError:
+            except requests.RequestException:
                 time.sleep(0.05)  # between two looks; the condition is its answer
 
     def __exit__(

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from chatbot.agent import title
+from tests.ports import free_port
 
 MODEL = "HuggingFaceTB/SmolLM2-135M-Instruct"
 
@@ -92,7 +93,7 @@ class ScriptedVllm:
         self.running = 0
         self.completed = 0
         self.aborted = 0
-        self.port = port
+        self.port = port or free_port()
         self._changed = threading.Condition()
         self._released = threading.Event()
         self._loop = asyncio.new_event_loop()
@@ -112,7 +113,6 @@ class ScriptedVllm:
         self._thread.start()
         starting = asyncio.start_server(self._serve, "127.0.0.1", self.port)
         self._server = asyncio.run_coroutine_threadsafe(starting, self._loop).result(60)
-        self.port = self._server.sockets[0].getsockname()[1]
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -332,9 +332,12 @@ class ScriptedVllm:
         )
         await writer.drain()
 
-        async def send(data: str) -> None:
+        def framed(data: str) -> bytes:
             line = f"data: {data}\n\n".encode()
-            writer.write(f"{len(line):x}\r\n".encode() + line + b"\r\n")
+            return f"{len(line):x}\r\n".encode() + line + b"\r\n"
+
+        async def send(data: str) -> None:
+            writer.write(framed(data))
             await writer.drain()
 
         async def chunk(delta: dict[str, Any], finish: str | None = None) -> None:
@@ -367,6 +370,7 @@ class ScriptedVllm:
         if script.cut == "abort":
             writer.transport.abort()
             return False
+        end = b"0\r\n\r\n"
         if script.in_band_error:
             await send(json.dumps(_error(script.in_band_error, "InternalServerError", 500)))
         elif script.cut is None:
@@ -374,8 +378,9 @@ class ScriptedVllm:
             if (body.get("stream_options") or {}).get("include_usage"):
                 event = {**_envelope(body, "chat.completion.chunk"), "choices": [], "usage": usage}
                 await send(json.dumps(event))
-            await send("[DONE]")
-        writer.write(b"0\r\n\r\n")
+            # Who has read it may leave at once, and that must not count as aborted.
+            end = framed("[DONE]") + end
+        writer.write(end)
         await writer.drain()
         return True
 

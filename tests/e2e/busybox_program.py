@@ -23,7 +23,7 @@ container = docker.Container(
     **container_args(
         labels=names.labels("chatbot"),
         environment={"VLLM_BASE_URL": "http://vllm-server:8000/v1"},
-        health_check=HealthCheck(("CMD", "true"), "1s", "1s", 3, "1s"),
+        health_check=HealthCheck(("CMD", "true"), "1s", "1m", 30, "1s"),
         memory_mib=64,
         stop_grace_seconds=2,
     ),
@@ -36,6 +36,8 @@ container = docker.Container(
     volumes=[mount(names.conversations_volume, "/data")],
     opts=container_options(network, [network.network, data]),
 )
-Readiness("chatbot-ready", service="chatbot", container=container.id, probe=("true",), timeout=60)
+# A test can hold it up.
+probe = ("sh", "-c", "test ! -e /data/hold")
+Readiness("chatbot-ready", service="chatbot", container=container.id, probe=probe, timeout=600)
 pulumi.export("chat_url", "http://localhost:7861")
 pulumi.export("model", "o/m")

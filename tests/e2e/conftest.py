@@ -6,11 +6,8 @@ a test first wants it, has everything else: Postgres, an API key, secrets of its
 
 from __future__ import annotations
 
-import contextlib
-import random
 import re
 import shutil
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -26,11 +23,16 @@ from archi.docker_engine import connect
 from archi.names import LABEL_DEPLOYMENT, Names
 from archi.stack_choice import choose
 from tests.busybox import import_busybox
+from tests.chat_application import until
 from tests.checkout import Checkout
 from tests.command_line import BUSYBOX
+from tests.ports import free_port
 
 STACK = "archi-e2e"
 FULL_STACK = "archi-e2e-full"
+
+PATIENCE = 600
+"""Seconds that vLLM may take on a busy CPU, its start included."""
 
 SECRETS = {
     "vllm_api_key": "planted-vllm-key-7f3a",
@@ -40,19 +42,6 @@ SECRETS = {
     "env_secrets": {"SEARCH_TOKEN": "planted-search-token-0b2e"},
 }
 """What a stack of the tests' own keeps encrypted; nothing may ever show it."""
-
-
-def free_port() -> int:
-    """A port that nobody listens on, and that the kernel gives to nobody else meanwhile.
-
-    Below the range from which it takes the ports of connections: one of that range may be taken
-    by any connection of this machine before a server in host mode binds it.
-    """
-    while True:
-        port = random.randint(10_000, 30_000)
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("0.0.0.0", port))
-            return port
 
 
 @dataclass
@@ -86,7 +75,8 @@ class Assistant:
         """Write the stack file: the shipped one on ports of the tests' own, with changes."""
         self.touched = True
         ports = {
-            "chatbot": {"port": self.chat_port},
+            # A reader who comes back is never too late for a busy machine.
+            "chatbot": {"port": self.chat_port, "leave_grace": "20s"},
             "vllm": {"port": self.vllm_port},
             "postgres": {"port": self.postgres_port},
         }
@@ -164,6 +154,10 @@ class Assistant:
         answer = requests.get(f"{self.url}{path}", timeout=60)
         answer.raise_for_status()
         return answer.json()
+
+    def ready(self) -> None:
+        """Wait until the chat application says that it can answer."""
+        until(lambda: requests.get(f"{self.url}/readyz", timeout=60).ok, PATIENCE)
 
     def complete(self, text: str) -> str:
         """One answer through the OpenAI-compatible endpoint."""

@@ -68,7 +68,7 @@ def log_in(assistant: Assistant, person: str, password: str = PASSWORD) -> reque
 def test_nobody_gets_in_and_the_first_admin_is_made_by_the_commands(guarded: Assistant) -> None:
     for path in ("/api/conversations", "/api/me", "/v1/models"):
         assert requests.get(f"{guarded.url}{path}", timeout=60).status_code == 401
-    assert requests.get(f"{guarded.url}/readyz", timeout=60).ok
+    guarded.ready()
 
     add(guarded, "ann", "--admin")
     add(guarded, "bob")

@@ -13,9 +13,10 @@ import yaml
 from archi.docker_engine import connect
 from archi.names import LABEL_DEPLOYMENT, Names
 from archi.stack_choice import choose
+from tests.chat_application import until
 from tests.checkout import Checkout
 from tests.ci_examples import Runner
-from tests.e2e.conftest import free_port
+from tests.ports import free_port
 from tests.s3_server import S3Server
 from tests.scripted_vllm import MODEL, ScriptedVllm
 
@@ -93,15 +94,14 @@ def test_what_is_planned_is_applied_and_drift_is_found_and_mended(
         assert done.returncode == 0, done.stdout
         return done.stdout
 
-    def ready() -> str:
-        answer = requests.get(f"http://127.0.0.1:{port}/readyz", timeout=60)
-        return str(answer.json()["status"])
+    def ready() -> bool:
+        return requests.get(f"http://127.0.0.1:{port}/readyz", timeout=60).ok
 
     chat = Names(STACK).chatbot
     passes("plan")
     assert client.containers.list(all=True, filters={"name": chat}) == []
     passes("apply")
-    assert ready() == "ready"
+    until(ready)
     assert f"{STACK} is as the stack file says." in passes("drift")
 
     client.containers.get(chat).remove(force=True)
@@ -110,7 +110,7 @@ def test_what_is_planned_is_applied_and_drift_is_found_and_mended(
     assert f"{STACK} is not as its stack file says: the diff is above." in drifted.stdout
     passes("plan")
     passes("apply")
-    assert ready() == "ready"
+    until(ready)
 
     # Nothing was planned; then the file changed: what nobody saw is not done.
     passes("plan")
@@ -120,7 +120,7 @@ def test_what_is_planned_is_applied_and_drift_is_found_and_mended(
     assert refused.returncode != 0
     assert "violates plan" in refused.stdout
     assert client.containers.get(chat).id == id_
-    assert ready() == "ready"
+    until(ready)
 
 
 def test_a_stack_that_cannot_be_looked_at_is_not_called_drift(

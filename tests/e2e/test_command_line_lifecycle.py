@@ -92,6 +92,9 @@ def test_a_delete_that_was_killed_is_finished_by_the_next(
     client: docker.DockerClient, checkout: Checkout, made: Path
 ) -> None:
     container = client.containers.get(Names(MADE).chatbot)
+    # While somebody else uses the data, no delete comes to its end.
+    volume = Names(MADE).conversations_volume
+    user = client.containers.create(BUSYBOX, "true", volumes=[f"{volume}:/data"])
     process = subprocess.Popen(
         [*ARCHI, "delete", "-n", MADE, "--rmv", "--yes"],
         cwd=checkout.path,
@@ -104,6 +107,7 @@ def test_a_delete_that_was_killed_is_finished_by_the_next(
     container.wait(condition="removed", timeout=120)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+    user.remove()
     assert made.exists()
     archi(checkout, "delete", "-n", MADE, "--rmv", "--yes")
     assert not any(things(client, MADE).values())
@@ -114,6 +118,9 @@ def test_a_delete_that_was_killed_is_finished_by_the_next(
 def test_a_delete_that_is_broken_off_says_so_and_is_finished_by_the_next(
     client: docker.DockerClient, checkout: Checkout, made: Path
 ) -> None:
+    # A network that somebody else is on is not removed: Pulumi tries again for half a minute.
+    network = Names(MADE).network
+    guest = client.containers.run(BUSYBOX, ["sleep", "1000000"], network=network, detach=True)
     with subprocess.Popen(
         [*ARCHI, "delete", "-n", MADE, "--rmv", "--yes"],
         cwd=checkout.path,
@@ -126,6 +133,7 @@ def test_a_delete_that_is_broken_off_says_so_and_is_finished_by_the_next(
         assert process.stdout is not None
         next(line for line in process.stdout if "Pulumi looks at" in line)
         process.send_signal(signal.SIGINT)
+        guest.remove(force=True)
         rest = process.stdout.read()
         assert process.wait(timeout=120) == ExitCode.INTERRUPTED, rest
     assert "Broken off." in rest
@@ -230,6 +238,8 @@ def test_restart_waits_for_the_gate_and_keeps_the_container(
 def test_a_restart_that_is_broken_off_leaves_the_container_running(
     client: docker.DockerClient, checkout: Checkout, made: Path
 ) -> None:
+    chat = client.containers.get(Names(MADE).chatbot)
+    assert chat.exec_run(["sh", "-c", "> /data/hold"]).exit_code == 0
     with subprocess.Popen(
         [*ARCHI, "restart", "-n", MADE],
         cwd=checkout.path,
@@ -245,4 +255,6 @@ def test_a_restart_that_is_broken_off_leaves_the_container_running(
         rest = process.stderr.read()
         assert process.wait(timeout=60) == ExitCode.INTERRUPTED, rest
     assert "Broken off." in rest
-    assert client.containers.get(Names(MADE).chatbot).status == "running"
+    chat.reload()
+    assert chat.status == "running"
+    assert chat.exec_run(["rm", "/data/hold"]).exit_code == 0

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 import requests
 
-from archi.images import LABEL_IMAGE, VLLM_VERSION
+from archi.images import VLLM_VERSION
 from tests.chat_application import until
 from tests.e2e.conftest import STACK, Assistant
 from tests.hub_server import HubServer
@@ -94,7 +96,8 @@ def test_a_change_of_the_chat_application_replaces_its_container_only(assistant:
 
 
 def own_images(assistant: Assistant) -> set[str]:
-    return {image.id for image in assistant.client.images.list(filters={"label": LABEL_IMAGE})}
+    """Those that its containers are of; other tests make and remove others meanwhile."""
+    return {assistant.container(role).image.id for role in assistant.ids()}
 
 
 def test_destroy_leaves_only_data_and_up_takes_it_up_again(assistant: Assistant) -> None:
@@ -137,7 +140,7 @@ def test_a_wrong_model_name_fails_while_the_assistant_goes_on(
     assert "HuggingFaceTB/SmolLM2-135M-Instrukt" in failed.stdout
     assert "archi:services.vllm.model" in failed.stdout  # what to mend
     assert assistant.ids() == before
-    assert assistant.get("/readyz")["status"] == "ready"
+    assistant.ready()
     assert assistant.complete("Say hello.")
 
     assistant.configure()
@@ -188,18 +191,30 @@ def test_a_server_that_cannot_start_fails_with_its_cause_and_is_mended_by_the_ne
     assert assistant.complete("Say hello.")
 
 
+@contextmanager
+def model_out_of_reach(assistant: Assistant) -> Iterator[None]:
+    """No chat application gets ready meanwhile, and no run past its gate."""
+    network = assistant.client.networks.get(assistant.names.network)
+    network.disconnect(assistant.names.vllm_server)
+    try:
+        yield
+    finally:
+        network.connect(assistant.names.vllm_server, aliases=["vllm-server"])
+
+
 def test_what_a_killed_run_left_is_mended_by_the_next(assistant: Assistant) -> None:
     assistant.client.containers.get(assistant.names.chatbot).remove(force=True)
     assistant.touched = True
-    run = assistant.checkout.start("up", "--yes", "--skip-preview", "--refresh", "-s", STACK)
-    for line in run.stdout or ():
-        if "chatbot: starting the container" in line:
-            os.killpg(run.pid, signal.SIGKILL)
-    run.wait()
+    with model_out_of_reach(assistant):
+        run = assistant.checkout.start("up", "--yes", "--skip-preview", "--refresh", "-s", STACK)
+        for line in run.stdout or ():
+            if "chatbot: starting the container" in line:
+                os.killpg(run.pid, signal.SIGKILL)
+        run.wait()
 
     said = assistant.up()
     assert "was killed; its lock" in said
-    assert assistant.get("/readyz")["status"] == "ready"
+    assistant.ready()
     assistant.up()
     assert assistant.changed() == {}
 
@@ -207,18 +222,19 @@ def test_what_a_killed_run_left_is_mended_by_the_next(assistant: Assistant) -> N
 def test_breaking_off_stops_at_once_and_the_next_up_goes_on(assistant: Assistant) -> None:
     assistant.client.containers.get(assistant.names.chatbot).remove(force=True)
     assistant.touched = True
-    run = assistant.checkout.start("up", "--yes", "--skip-preview", "--refresh", "-s", STACK)
     said = []
-    for line in run.stdout or ():
-        said.append(line)
-        if "chatbot: starting the container" in line and run.poll() is None:
-            os.kill(run.pid, signal.SIGINT)
-    assert run.wait() != 0
+    with model_out_of_reach(assistant):
+        run = assistant.checkout.start("up", "--yes", "--skip-preview", "--refresh", "-s", STACK)
+        for line in run.stdout or ():
+            said.append(line)
+            if "chatbot: starting the container" in line and run.poll() is None:
+                os.kill(run.pid, signal.SIGINT)
+        assert run.wait() != 0
     assert "the same command takes up the work again" in "".join(said)
     assert assistant.client.containers.get(assistant.names.chatbot).status == "running"
 
     assistant.up()
-    assert assistant.get("/readyz")["status"] == "ready"
+    assistant.ready()
 
 
 def test_a_taken_port_is_refused_with_who_holds_it(assistant: Assistant) -> None:

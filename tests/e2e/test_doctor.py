@@ -89,8 +89,10 @@ def test_the_disk_of_a_docker_host_elsewhere_is_seen_from_inside_a_container(
     chat = client.api.inspect_container(examined.ids()["chatbot"])
     engine = LiveEngine(client, client.version(), client.info(), 0)
     elsewhere = Subject(STACK, examined.checkout.path, "ssh://gpu1", engine, containers=(chat,))
-    [here] = disks(replace(elsewhere, host="unix:///var/run/docker.sock"))
+    # Before and after: other tests write to the same disk.
+    [before] = disks(replace(elsewhere, host="unix:///var/run/docker.sock"))
     [there] = disks(elsewhere)
+    [after] = disks(replace(elsewhere, host="unix:///var/run/docker.sock"))
     assert [one.state for one in disks(replace(elsewhere, containers=()))] == ["skipped"]
 
     def gib(finding: Finding) -> float:
@@ -98,7 +100,8 @@ def test_the_disk_of_a_docker_host_elsewhere_is_seen_from_inside_a_container(
         assert found
         return float(found[1])
 
-    assert gib(there) == pytest.approx(gib(here), abs=1)
+    low, high = sorted((gib(before), gib(after)))
+    assert low - 1 <= gib(there) <= high + 1
 
 
 def test_a_chat_container_that_left_the_network_is_named(cut_off: Assistant) -> None:

@@ -178,5 +178,5 @@ def test_pipelines_reach_the_chat_application_without_a_restart(full: Assistant)
         full.up()
         read = full.container("chatbot").exec_run(["cat", "/run/archi/pipelines.yaml"])
         assert b"agent_model: vllm/HuggingFaceTB/SmolLM2-135M-Instruct" in read.output
-        assert full.get("/readyz")["status"] == "ready"
+        full.ready()
     assert full.ids() == before

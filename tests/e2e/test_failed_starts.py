@@ -157,6 +157,7 @@ def test_a_chat_that_cannot_reach_vllm_is_told_why(client: docker.DockerClient) 
         name=NAMES.chatbot,
         labels=NAMES.labels("chatbot"),
         environment={"VLLM_BASE_URL": "http://vllm-server:8000/v1"},
+        network_mode="none",  # nobody is asked for the name
         detach=True,
     )
     next(iter(container.logs(stream=True, follow=True)))

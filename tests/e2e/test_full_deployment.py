@@ -12,9 +12,8 @@ from pathlib import Path
 
 import requests
 
-from archi.images import LABEL_IMAGE
 from tests.chat_application import until
-from tests.e2e.conftest import SECRETS, Assistant, remove_all
+from tests.e2e.conftest import PATIENCE, SECRETS, Assistant, remove_all
 
 NAME = "assistant"
 MODEL = "HuggingFaceTB/SmolLM2-135M-Instruct"
@@ -31,7 +30,7 @@ def bearer(key: str) -> dict[str, str]:
 
 def test_it_answers_and_keeps_conversations_in_postgres(full: Assistant) -> None:
     assert "postgres: ready" in full.first_up
-    assert full.get("/readyz")["status"] == "ready"
+    full.ready()
     assert full.complete("Say hello.")
     full.remember("kept in Postgres")
     stored = full.container("postgres").exec_run(
@@ -55,8 +54,7 @@ def test_the_key_guards_vllm_and_everything_of_ours_has_it(full: Assistant) -> N
         return str(server.attrs["State"]["Health"]["Status"])
 
     # Docker asks for the first time some seconds after the deployment's own gate has.
-    until(lambda: health() != "starting", 120)
-    assert health() == "healthy"
+    until(lambda: health() == "healthy", PATIENCE)
     read = server.exec_run(["cat", "/run/archi/secrets/vllm_api_key"])
     assert read.output.decode() == SECRETS["vllm_api_key"]  # as docs/vllm.md says for curl
 
@@ -100,8 +98,7 @@ def places(full: Assistant) -> Iterator[tuple[str, str]]:
         container = full.container(role)
         yield f"docker inspect of {role}", json.dumps(container.attrs)
         yield f"docker logs of {role}", container.logs().decode()
-    for image in full.client.images.list(filters={"label": LABEL_IMAGE}):
-        yield f"history of {image.tags}", json.dumps(image.history())
+        yield f"history of the image of {role}", json.dumps(container.image.history())
     with full.edited(services={"chatbot": {"max_streams": 7}}):
         for arguments in (["--diff", "--show-config"], ["--json"], ["--refresh", "--diff"]):
             said = full.checkout.pulumi("preview", "--stack", full.stack, *arguments)
@@ -276,4 +273,4 @@ def test_a_volume_of_another_major_version_is_refused_before_anything_is_touched
     assert "holds a database of Postgres 13" in failed.stdout
     assert "pg_dump" in failed.stdout
     assert full.ids() == before
-    assert full.get("/readyz")["status"] == "ready"
+    full.ready()

@@ -397,7 +397,7 @@ class TestFetch:
         with HubServer(model, MODEL, stop_after=2 * MIB) as hub:
             container = fetcher.start(hub.endpoint)
             _wait_for_bytes(container, 4 * MIB)
-            container.stop(timeout=20)
+            container.stop(timeout=300)
             ended = fetcher.end(container)
         assert ended.code == 1
         assert ended.last()["cause"] == "interrupted"

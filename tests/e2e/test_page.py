@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from tests.chat_application import until
 from tests.chat_page import reload, visit
 from tests.e2e.conftest import Assistant
+from tests.e2e.vllm_processes import engine_process, halted
 
 ANSWER_MS = 180_000
 """How long a small model on a busy CPU may take for an answer."""
@@ -42,7 +43,7 @@ def ask(page: Page, question: str) -> Locator:
 
 def test_a_question_gets_an_answer_token_by_token(page: Page) -> None:
     page.evaluate(RECORD_GROWTH)
-    answer = ask(page, "Tell me a story about a lighthouse in three sentences.")
+    answer = ask(page, "Tell me a story about a lighthouse in ten sentences.")
     expect(answer).to_have_attribute("data-status", "complete", timeout=ANSWER_MS)
     lengths = page.evaluate("window.lengths")
     assert len(lengths) >= 3, lengths
@@ -67,9 +68,11 @@ def test_the_model_is_asked_for_the_title(page: Page, assistant: Assistant) -> N
 
 
 def test_stop_ends_the_work_of_vllm(page: Page, assistant: Assistant) -> None:
+    engine = engine_process(assistant)
     answer = ask(page, "Count from one to one thousand, one number a line.")
     expect(answer.get_by_test_id("answer-text")).not_to_be_empty(timeout=ANSWER_MS)
-    assert assistant.running() == 1
-    page.get_by_test_id("stop").click()
-    expect(answer).to_have_attribute("data-status", "stopped")
+    with halted(engine):
+        assert assistant.running() >= 1  # a worker's look whether it generates may be one more
+        page.get_by_test_id("stop").click()
+        expect(answer).to_have_attribute("data-status", "stopped")
     until(lambda: assistant.running() == 0, ANSWER_MS / 1000)

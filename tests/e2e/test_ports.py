@@ -9,14 +9,14 @@ from archi.docker_engine import connect
 from archi.images import image
 from archi.names import Names
 from archi.ports import holder
-from tests.e2e.conftest import STACK, Assistant, free_port
+from tests.chat_application import until
+from tests.e2e.conftest import STACK, Assistant
+from tests.ports import free_port
 
 
-def until_listening(port: int) -> None:
-    while True:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
+def is_listening(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def test_a_free_port_has_no_holder() -> None:
@@ -51,7 +51,7 @@ def test_on_the_hosts_network_too_our_own_container_is_no_clash_and_anothers_is(
         detach=True,
     )
     try:
-        until_listening(port)
+        until(lambda: is_listening(port))
         assert holder(client, port, "archi-e2e-ports") is None
         found = holder(client, port, "another")
         assert found is not None

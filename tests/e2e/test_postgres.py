@@ -24,7 +24,7 @@ from archi.settings import from_mapping
 from chatbot.data.database import Database
 from tests import chat_database
 from tests.chat_application import ROOT
-from tests.e2e.conftest import free_port
+from tests.ports import free_port
 
 NAME = "archi-e2e-postgres"
 VOLUME = f"archi-{NAME}-postgres"
@@ -66,7 +66,7 @@ class Server:
     def wait(self) -> None:
         """At the gate that the deployment has too."""
         probe = render.postgres_readiness_command(self.settings)
-        wait(self.client, Target("postgres", NAME, probe, None, (), 120), lambda _line: None)
+        wait(self.client, Target("postgres", NAME, probe, None, (), 600), lambda _line: None)
 
     def sql(self, statement: str, password: str = PASSWORD, database: str = "archi") -> list[Any]:
         found = self.database(password, database)

@@ -14,8 +14,9 @@ from archi.image_pull import pull
 from archi.images import POSTGRES_IMAGE, ContextFile, Image, ImageError, image
 from archi.names import MODELS_VOLUME
 from archi.weights import Request, WeightsError, fetch
-from tests.e2e.conftest import Assistant, free_port, remove_all
+from tests.e2e.conftest import Assistant, remove_all
 from tests.hub_server import HubServer
+from tests.ports import free_port
 from tests.proxy_server import InterceptingProxy
 from tests.registry_server import RegistryServer
 

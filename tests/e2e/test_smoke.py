@@ -16,7 +16,8 @@ from archi.cli.exit_codes import ExitCode
 from archi.smoke import Endpoints, State, Wire, run
 from archi.smoke.endpoints import _in_chat_container
 from tests.checkout import ROOT
-from tests.e2e.conftest import SECRETS, Assistant, free_port
+from tests.e2e.conftest import SECRETS, Assistant
+from tests.ports import free_port
 
 MODEL = "HuggingFaceTB/SmolLM2-135M-Instruct"
 

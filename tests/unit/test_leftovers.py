@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from archi.cancellation import RUN_VARIABLE
 from archi.leftovers import end_orphans, locks, pending
 
@@ -80,9 +82,14 @@ def test_another_stacks_lock_stays(tmp_path: Path) -> None:
     assert locks(tmp_path, "bot") == []
 
 
-def test_a_plugin_whose_run_is_gone_is_ended_and_another_is_not() -> None:
+def test_a_plugin_whose_run_is_gone_is_ended_and_another_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # A name of its own: the whole machine is looked at, and others' runs are not this test's.
+    variable = f"{RUN_VARIABLE}_{os.getpid()}"
+    monkeypatch.setattr("archi.leftovers.RUN_VARIABLE", variable)
     for run, ends in ((ended_process(), True), (os.getpid(), False)):
-        environment = {**os.environ, RUN_VARIABLE: str(run)}
+        environment = {**os.environ, variable: str(run)}
         with subprocess.Popen([sys.executable, "-c", "input()"], env=environment) as plugin:
             assert (plugin.pid in end_orphans()) is ends
             plugin.kill()

@@ -12,6 +12,7 @@ import pytest
 from docker.models.containers import Container
 from pulumi import automation
 
+from tests.ports import free_port
 from toolchain.tests.conftest import IMAGE
 from toolchain.tests.stack import Change, Stack
 
@@ -23,12 +24,6 @@ def sleeper(resource: str, name: str, **args: Any) -> pulumi_docker.Container:
     """A container that only sleeps, off the network; `args` override."""
     defaults: dict[str, Any] = {"image": IMAGE, "command": SLEEP, "network_mode": "none"}
     return pulumi_docker.Container(resource, name=name, **(defaults | args))
-
-
-def free_port() -> int:
-    with socket.socket() as server:
-        server.bind(("127.0.0.1", 0))
-        return int(server.getsockname()[1])
 
 
 def test_everything_is_created_then_stays_as_it_is_then_goes(

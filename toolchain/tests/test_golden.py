@@ -13,9 +13,9 @@ from typing import Any
 import docker
 import pytest
 
+from tests.ports import free_port
 from toolchain.tests.conftest import IMAGE
 from toolchain.tests.stack import PREFIX, environment
-from toolchain.tests.test_bridge import free_port
 
 GOLDEN = Path(__file__).parent / "golden"
 PREVIEWS: dict[str, Any] = json.loads((GOLDEN / "previews.json").read_text())

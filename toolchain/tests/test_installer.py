@@ -69,6 +69,7 @@ def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     threading.Thread(target=server.serve_forever, daemon=True).start()
     address = f"http://127.0.0.1:{server.server_port}"
     monkeypatch.setattr(downloads, "SERVICES", dict.fromkeys(downloads.SERVICES, address))
+    monkeypatch.setattr(downloads, "PROBE_S", 60)
     yield archive
     server.shutdown()
     server.server_close()

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import requests
 import structlog
 
 # The application imports it in a thread, and the tests' own clients must not at the same time.
@@ -13,7 +14,7 @@ from chatbot.data.database import Database
 from chatbot.services import Services
 from chatbot.settings import Settings
 from tests.chat_accounts import Guarded
-from tests.chat_application import Chat, ChatApplication, environment, write_files
+from tests.chat_application import Chat, ChatApplication, environment, until, write_files
 from tests.chat_database import drop_database, give_migrated, opened
 from tests.scripted_vllm import ScriptedVllm
 
@@ -33,6 +34,9 @@ def vllm_process() -> Iterator[ScriptedVllm]:
 
 @pytest.fixture
 def vllm(vllm_process: ScriptedVllm) -> ScriptedVllm:
+    # What an earlier test left must not be counted in this one.
+    vllm_process.release()
+    assert vllm_process.wait(lambda server: server.running == 0)
     vllm_process.reset()
     return vllm_process
 
@@ -82,8 +86,14 @@ def application_process(
 
 @pytest.fixture
 def application(application_process: ChatApplication, vllm: ScriptedVllm) -> ChatApplication:
-    """The real application under gunicorn, with four places for concurrent answers."""
+    """The real application under gunicorn, with four free places for concurrent answers."""
+    # An answer's place is given back a moment after its end is told.
+    until(lambda: "archi_chat_streams_active 0.0" in _metrics(application_process))
     return application_process
+
+
+def _metrics(application: ChatApplication) -> str:
+    return requests.get(f"{application.url}/metrics", timeout=60).text
 
 
 @pytest.fixture

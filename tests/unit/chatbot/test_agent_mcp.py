@@ -13,7 +13,8 @@ from mcp.server.fastmcp import Context, FastMCP
 from starlette.applications import Starlette
 
 from chatbot.agent.tools import mcp
-from tests.chat_application import Chat, free_port
+from tests.chat_application import Chat
+from tests.ports import free_port
 from tests.scripted_vllm import Script, ScriptedVllm
 
 _PROGRAM = """
@@ -24,6 +25,13 @@ def shout(text: str) -> str:
     return text.upper()
 server.run("stdio")
 """
+
+
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However slow the machine is, no server that answers loses its tools."""
+    monkeypatch.setattr(mcp, "LIST_TIMEOUT", 60.0)
+    monkeypatch.setattr(mcp, "_START_TIMEOUT", 120.0)
 
 
 def _server() -> FastMCP:

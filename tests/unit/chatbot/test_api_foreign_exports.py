@@ -119,7 +119,7 @@ def test_foreign_files_of_another_shape_are_refused(value: dict[str, Any]) -> No
         reading.read(json.dumps(value).encode())
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     value=st.recursive(
         st.none() | st.booleans() | st.integers() | TEXTS,

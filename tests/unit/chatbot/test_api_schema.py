@@ -82,7 +82,7 @@ def known(chat_with: Callable[..., Chat], vllm: ScriptedVllm) -> Known:
 
 
 @schema.parametrize()
-@settings(deadline=None, suppress_health_check=list(HealthCheck))
+@settings(suppress_health_check=list(HealthCheck))
 def test_every_endpoint_keeps_to_the_description(case: schemathesis.Case, known: Known) -> None:
     for name, exists in known.ids().items():
         if name in case.path_parameters and is_id(case.path_parameters[name]):

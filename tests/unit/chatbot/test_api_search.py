@@ -177,11 +177,7 @@ def test_a_very_long_text_can_be_stored_and_found(database: Database) -> None:
     assert len(found(database, "needle")) == 1
 
 
-@settings(
-    max_examples=60,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(query=st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")))
 def test_no_query_is_an_error(database: Database, query: str) -> None:
     found(database, query)

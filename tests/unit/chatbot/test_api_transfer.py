@@ -105,9 +105,7 @@ def without_ids(archived: ArchivedConversation) -> dict[str, Any]:
     return shown
 
 
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(archived=st.lists(archives(), min_size=1, max_size=3))
 def test_what_is_imported_is_exported_the_same(
     database: Database, archived: list[ArchivedConversation]

@@ -12,7 +12,7 @@ from langchain_openai import ChatOpenAI
 from chatbot.api import openai_api
 from chatbot.api.openai_request import MAX_CHOICES, MAX_MESSAGES
 from chatbot.runs.client_connection import ClientConnection
-from tests.chat_application import Chat, ChatApplication
+from tests.chat_application import Chat, ChatApplication, posting
 from tests.scripted_vllm import MODEL, Script, ScriptedVllm
 
 ASKED = [{"role": "user", "content": "Hello?"}]
@@ -132,25 +132,13 @@ def test_a_client_that_leaves_frees_the_model(
     application: ChatApplication, vllm: ScriptedVllm, stream: bool, hang: str
 ) -> None:
     vllm.script = Script(hang=hang)
-    with requests.Session() as session:
-        try:
-            response = session.post(
-                f"{application.url}/v1/chat/completions",
-                json={"messages": ASKED, "stream": stream},
-                stream=True,
-                # Nothing comes in these cases, so the client gives up.
-                timeout=None if hang == "last" else 0.5,
-            )
-            if hang == "last":
-                lines = response.iter_lines()
+    url = f"{application.url}/v1/chat/completions"
+    with posting(url, {"messages": ASKED, "stream": stream}) as client:
+        assert vllm.wait(lambda server: server.running == 1)
+        if hang == "last":
+            with client.makefile("rb") as lines:
                 while b"script" not in next(lines):
                     continue
-            else:
-                next(response.iter_lines())
-        except requests.RequestException:
-            assert hang != "last"
-        else:
-            response.close()
     assert vllm.wait(lambda server: server.aborted == 1 and server.running == 0)
 
 

@@ -4,11 +4,17 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from chatbot.data import usage
+from chatbot.runs import completion_counts
 from tests.chat_accounts import ADMIN, Guarded
 from tests.chat_application import until
 from tests.scripted_vllm import MODEL, Script, ScriptedVllm
 
 ASKED = {"model": MODEL, "messages": [{"role": "user", "content": "Hello?"}]}
+
+
+@pytest.fixture(autouse=True)
+def _written_only_when_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(completion_counts, "_EVERY", 3600.0)
 
 
 def test_an_admin_sees_what_keys_have_used(guarded: Guarded, vllm: ScriptedVllm) -> None:

@@ -1,14 +1,12 @@
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable
-from urllib.parse import urlsplit
 
 import pytest
 import requests
 
 from chatbot.agent.title import cleaned
-from tests.chat_application import Chat, ChatApplication, until
+from tests.chat_application import Chat, ChatApplication, posting, until
 from tests.scripted_vllm import Script, ScriptedVllm
 
 
@@ -136,12 +134,7 @@ def test_a_reader_who_leaves_frees_the_model(
     ) as answer:
         assert b"event: end" in answer.content
     vllm.script = Script(title_hang="first")
-    where = urlsplit(application.url)
-    with socket.create_connection((where.hostname, where.port)) as client:
-        client.sendall(
-            f"POST /api/conversations/{conversation}/title HTTP/1.1\r\nHost: {where.netloc}\r\n"
-            "Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}".encode()
-        )
+    with posting(f"{url}/{conversation}/title", {}):
         assert vllm.wait(lambda server: bool(server.title_requests) and server.running == 1)
     assert vllm.wait(lambda server: server.running == 0 and server.aborted == 1)
     vllm.script = Script(title="Greetings")

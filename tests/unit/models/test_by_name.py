@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from archi.models import (
@@ -489,7 +489,6 @@ def test_heads_are_dealt_out_evenly_or_gpus_stay_unused(
     assert largest_tensor_parallel_size(model, gpus) == used
 
 
-@settings(deadline=None)
 @given(st.text(max_size=96))
 def test_no_name_is_too_mad_to_be_looked_up(name: str) -> None:
     assert lookup(name).tool_parser in TOOL_PARSERS

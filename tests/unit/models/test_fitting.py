@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from archi.models import lookup
@@ -208,7 +208,6 @@ def test_no_gpu_is_a_mistake_of_the_caller() -> None:
 gpu_lists = st.lists(st.sampled_from([8.0, 16.0, 24.0, 48.0, 80.0, 141.0]), min_size=1, max_size=8)
 
 
-@settings(deadline=None)
 @given(
     st.sampled_from(MANY),
     gpu_lists,
@@ -234,7 +233,6 @@ def test_whatever_is_asked_the_answer_is_consistent(
     assert all("Mend: " in reason for reason in found.reasons)
 
 
-@settings(deadline=None)
 @given(st.sampled_from(MANY), st.sampled_from([16.0, 24.0, 48.0, 80.0]))
 def test_more_memory_is_never_worse(model: str, size: float) -> None:
     rank = {False: 0, None: 1, True: 2}

@@ -180,7 +180,7 @@ def hub(tmp_path: Path) -> Iterator[HubServer]:
 
 
 def test_a_hubs_files_are_read(hub: HubServer) -> None:
-    facts = read_hub("org/tiny", endpoint=hub.endpoint)
+    facts = read_hub("org/tiny", endpoint=hub.endpoint, timeout=60)
     assert facts.model_id == "org/tiny"
     assert facts.family == "Qwen3"
     assert facts.parameters == 512 * 128 + 128 * 128
@@ -190,7 +190,7 @@ def test_a_hubs_files_are_read(hub: HubServer) -> None:
 def test_a_hubs_index_says_the_size_of_many_files(hub: HubServer) -> None:
     index = {"metadata": {"total_size": 123456}, "weight_map": {}}
     (hub.folder / "model.safetensors.index.json").write_text(json.dumps(index))
-    facts = read_hub("org/tiny", endpoint=hub.endpoint)
+    facts = read_hub("org/tiny", endpoint=hub.endpoint, timeout=60)
     assert facts.weights_bytes == 123456
     assert facts.parameters == 123456 // 2
 
@@ -201,32 +201,32 @@ def test_the_hub_and_the_token_come_from_the_environment(
     hub.token = "planted"
     monkeypatch.setenv("HF_ENDPOINT", f"{hub.endpoint}/")
     monkeypatch.setenv("HF_TOKEN", "planted")
-    assert read_hub("org/tiny").family == "Qwen3"
+    assert read_hub("org/tiny", timeout=60).family == "Qwen3"
     monkeypatch.delenv("HF_TOKEN")
     with pytest.raises(NoSuchModel, match="set HF_TOKEN"):
-        read_hub("org/tiny")
+        read_hub("org/tiny", timeout=60)
 
 
 def test_a_model_that_the_hub_lacks_is_refused(hub: HubServer) -> None:
     with pytest.raises(NoSuchModel, match="has no model org/other, or only for others"):
-        read_hub("org/other", endpoint=hub.endpoint, token="x")
+        read_hub("org/other", endpoint=hub.endpoint, token="x", timeout=60)
 
 
 def test_a_gated_model_is_left_to_its_name_with_what_to_do(hub: HubServer) -> None:
     hub.gated = True
     with pytest.raises(HubUnread, match=r"is gated .*accept its conditions there"):
-        read_hub("org/tiny", endpoint=hub.endpoint, token="x")
+        read_hub("org/tiny", endpoint=hub.endpoint, token="x", timeout=60)
 
 
 def test_a_repository_without_a_config_is_left_to_its_name(hub: HubServer) -> None:
     (hub.folder / "config.json").unlink()
     with pytest.raises(HubUnread, match=r"no config\.json"):
-        read_hub("org/tiny", endpoint=hub.endpoint)
+        read_hub("org/tiny", endpoint=hub.endpoint, timeout=60)
 
 
 def test_a_hub_that_does_not_answer_is_told_apart() -> None:
     with pytest.raises(HubUnread, match="does not answer"):
-        read_hub("org/tiny", endpoint="http://127.0.0.1:9")
+        read_hub("org/tiny", endpoint="http://127.0.0.1:9", timeout=60)
 
 
 def test_a_name_server_that_does_not_answer_is_not_waited_for(

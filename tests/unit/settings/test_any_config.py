@@ -83,7 +83,7 @@ def assert_a_plan(chosen: Settings) -> None:
     assert all(isinstance(warning, str) for warning in chosen.warnings)
 
 
-quick = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+quick = settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
 
 
 def plan_or_refusal(load: Callable[[], Settings]) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 import requests
@@ -192,20 +194,18 @@ def test_a_server_that_cannot_start_fails_with_its_cause_and_is_mended_by_the_ne
 
 
 @contextmanager
-def model_out_of_reach(assistant: Assistant) -> Iterator[None]:
-    """No chat application gets ready meanwhile, and no run past its gate."""
-    network = assistant.client.networks.get(assistant.names.network)
-    network.disconnect(assistant.names.vllm_server)
-    try:
+def held_up(assistant: Assistant) -> Iterator[None]:
+    """A chat application that starts meanwhile waits, and no run gets past its gate."""
+    data = assistant.client.volumes.get(assistant.names.conversations_volume)
+    with Path(data.attrs["Mountpoint"], "chat.db.migrate.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
         yield
-    finally:
-        network.connect(assistant.names.vllm_server, aliases=["vllm-server"])
 
 
 def test_what_a_killed_run_left_is_mended_by_the_next(assistant: Assistant) -> None:
     assistant.client.containers.get(assistant.names.chatbot).remove(force=True)
     assistant.touched = True
-    with model_out_of_reach(assistant):
+    with held_up(assistant):
         run = assistant.checkout.start("up", "--yes", "--skip-preview", "--refresh", "-s", STACK)
         for line in run.stdout or ():
             if "chatbot: starting the container" in line:
@@ -223,7 +223,7 @@ def test_breaking_off_stops_at_once_and_the_next_up_goes_on(assistant: Assistant
     assistant.client.containers.get(assistant.names.chatbot).remove(force=True)
     assistant.touched = True
     said = []
-    with model_out_of_reach(assistant):
+    with held_up(assistant):
         run = assistant.checkout.start("up", "--yes", "--skip-preview", "--refresh", "-s", STACK)
         for line in run.stdout or ():
             said.append(line)

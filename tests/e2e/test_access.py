@@ -12,7 +12,7 @@ import pytest
 import requests
 from playwright.sync_api import Browser, expect
 
-from tests.chat_page import visit
+from tests.chat_page import new_context, visit
 from tests.command_line import ARCHI
 from tests.e2e.conftest import Assistant
 
@@ -115,7 +115,7 @@ def test_the_smoke_test_makes_itself_a_key_and_leaves_none(guarded: Assistant) -
 
 
 def test_the_page_asks_for_the_password(guarded: Assistant, browser: Browser) -> None:
-    context = browser.new_context()
+    context = new_context(browser)
     page = context.new_page()
     visit(page, guarded.url)
     expect(page).to_have_url(f"{guarded.url}/login")

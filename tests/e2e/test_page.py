@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.chat_application import until
-from tests.chat_page import reload, visit
+from tests.chat_page import new_context, reload, visit
 from tests.e2e.conftest import Assistant
 from tests.e2e.vllm_processes import engine_process, halted
 
@@ -27,7 +27,7 @@ RECORD_GROWTH = """() => {
 
 @pytest.fixture
 def page(browser: Browser, assistant: Assistant) -> Iterator[Page]:
-    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    context = new_context(browser, viewport={"width": 1280, "height": 800})
     page = context.new_page()
     visit(page, assistant.url)
     expect(page.get_by_test_id("model-name")).to_have_text("HuggingFaceTB/SmolLM2-135M-Instruct")

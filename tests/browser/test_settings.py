@@ -54,6 +54,17 @@ def test_settings_are_filled_in_when_they_are_known(page: Page) -> None:
     expect(prompt).to_have_value("Answer like a pirate.")
 
 
+def test_back_leaves_the_settings_of_the_conversation_behind(page: Page) -> None:
+    answered(page, "Whose settings are these?")
+    page.get_by_test_id("open-settings").click()
+    page.get_by_label("System prompt").fill("Answer like a pirate.")
+    page.go_back()
+    expect(page.get_by_test_id("settings-dialog")).to_be_hidden()
+    expect(page.get_by_test_id("message-assistant")).to_have_count(0)
+    page.get_by_test_id("open-settings").click()
+    expect(page.get_by_label("System prompt")).to_have_value("")
+
+
 def test_settings_that_are_not_known_are_not_saved(page: Page) -> None:
     answered(page, "What if it is not loaded?")
     page.route("**/messages?tree=true", lambda route: route.abort())

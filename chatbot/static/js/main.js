@@ -125,7 +125,11 @@ listenForShortcuts({
   editLast: () => [...document.querySelectorAll("[data-testid=edit-question]")].at(-1)?.click(),
   stop: () => composer.halt(),
 });
-addEventListener("popstate", () => go(idInAddress()));
+addEventListener("popstate", () => {
+  // What is open is about the conversation that is left.
+  document.querySelectorAll("dialog[open]").forEach((dialog) => dialog.close());
+  go(idInAddress());
+});
 
 showAccount();
 modelState.check();

@@ -125,7 +125,8 @@ export class Settings {
         const given = Object.entries(settings).filter(([, value]) => value !== null);
         this.conversation.settings = Object.fromEntries(given);
       } else {
-        this.conversation.settings = (await changeConversation(id, { settings })).settings;
+        const changed = await changeConversation(id, { settings });
+        if (this.conversation.id === id) this.conversation.settings = changed.settings;
       }
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;

@@ -89,6 +89,32 @@ def test_a_title_that_comes_late_does_not_replace_ones_own(page: Page, vllm: Scr
     assert set(page.evaluate("window.titles")) == {"What I say"}
 
 
+def test_a_list_that_comes_late_does_not_hide_what_is_new(
+    page: Page, application: ChatApplication
+) -> None:
+    answered(page, "Who is on the list?")
+    late: list[tuple[Route, APIResponse]] = []
+    through: list[bool] = []
+
+    def hold(route: Route) -> None:
+        if through:
+            route.continue_()
+        else:
+            late.append((route, route.fetch()))
+
+    page.route("**/api/conversations?*", hold)
+    visit(page, application.url)
+    until(lambda: late or page.wait_for_timeout(20))
+    through.append(True)
+    answered(page, "Who is faster than it?")
+    items = page.get_by_test_id("conversation-item")
+    expect(items).to_have_count(1)
+    route, response = late.pop()
+    route.fulfill(response=response)
+    expect(items.filter(has_text="Who is on the list?").first).to_be_visible()
+    expect(items.filter(has_text="Who is faster than it?").first).to_be_visible()
+
+
 def test_a_question_sent_while_the_conversation_loads_follows_it(
     page: Page, application: ChatApplication
 ) -> None:

@@ -21,6 +21,9 @@ export class Sidebar {
     this.current = null;
     this.writing = new Set();
     this.renaming = null;
+    // How often the list was asked for, and changed here.
+    this.readings = 0;
+    this.changes = 0;
     this.more.addEventListener("click", () => this.loadMore());
     // The next part comes when its button comes into view.
     new IntersectionObserver(
@@ -29,14 +32,20 @@ export class Sidebar {
     ).observe(this.more);
   }
 
+  /** Read the list; what was read before something changed here is read again. */
   async load() {
+    const reading = ++this.readings;
+    const { changes } = this;
     try {
       const { conversations, next } = await listConversations(null, PART);
+      if (reading !== this.readings) return;
+      if (changes !== this.changes) return await this.load();
       this.conversations = conversations;
       this.next = next;
       this.draw();
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
+      if (reading !== this.readings) return;
       this.list.replaceChildren();
       this.say(`${error.detail.message} ${error.detail.next_step}`);
     }
@@ -66,6 +75,7 @@ export class Sidebar {
 
   /** Put a new or changed conversation where it belongs: at the top. */
   put(conversation) {
+    this.changes += 1;
     this.conversations = [
       conversation,
       ...this.conversations.filter((other) => other.id !== conversation.id),
@@ -77,6 +87,7 @@ export class Sidebar {
   retitled({ id, title, title_by }) {
     const conversation = this.get(id);
     if (!conversation) return;
+    this.changes += 1;
     Object.assign(conversation, { title, title_by });
     this.draw();
     this.onRenamed(conversation);
@@ -210,6 +221,7 @@ export class Sidebar {
       if (!(error instanceof ApiError)) throw error;
       if (error.status !== 404) return this.say(error.detail.message);
     }
+    this.changes += 1;
     this.conversations = this.conversations.filter((other) => other.id !== conversation.id);
     this.draw();
     this.onDeleted(conversation.id);

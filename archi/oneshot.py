@@ -77,9 +77,9 @@ def run(
         lines = _follow(container, on_line)
         exit_code = int(container.wait()["StatusCode"])
         # What is followed may end before Docker has written the last lines down.
-        for line in _lines(container.logs())[len(lines) :]:
-            lines.append(line)
-            on_line(line)
+        for written in list(io.BytesIO(container.logs()))[len(lines) :]:
+            lines.append(_text(written))
+            on_line(lines[-1])
         return Result(exit_code, tuple(lines))
     finally:
         remove(client, what.name)
@@ -107,13 +107,8 @@ def archive(files: Mapping[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
-def _lines(log: bytes) -> list[str]:
-    *whole, rest = log.split(b"\n")
-    return [_text(line) for line in ([*whole, rest] if rest else whole)]
-
-
 def _text(line: bytes) -> str:
-    return line.decode(errors="replace").rstrip("\r")
+    return line.decode(errors="replace").rstrip("\r\n")
 
 
 def _follow(container: Container, on_line: Callable[[str], None]) -> list[str]:

@@ -93,14 +93,15 @@ def wait(client: docker.DockerClient, target: Target, say: Say) -> float:
 
 def answers(container: Container, probe: Sequence[str]) -> bool:
     """Whether a container runs and its service answers, or does so within some seconds."""
-    for miss in range(_MISSES):
-        if miss:
-            time.sleep(_MISS_SECONDS)  # between two tries, not for a condition
-            container.reload()
-        if container.status != "running":
-            return False
-        if container.exec_run(list(probe)).exit_code == 0:
-            return True
+    with contextlib.suppress(APIError):  # it ended, or was removed, meanwhile
+        for miss in range(_MISSES):
+            if miss:
+                time.sleep(_MISS_SECONDS)  # between two tries, not for a condition
+                container.reload()
+            if container.status != "running":
+                return False
+            if container.exec_run(list(probe)).exit_code == 0:
+                return True
     return False
 
 
@@ -135,7 +136,9 @@ class _Wait:
             ) from None
         state = container.attrs["State"]
         since: float | None = None  # all of it
-        if state["Status"] == "restarting" or self._fails_again(container):
+        if state["Status"] == "restarting" or (
+            container.attrs["RestartCount"] and not answers(container, self.target.probe)
+        ):
             # It fails over and over since before this gate; one clean start tells why.
             since = time.time()
             container.restart(timeout=2)
@@ -147,13 +150,6 @@ class _Wait:
                 raise NotReady(self._report(diagnose([str(error.explanation)]))) from None
         container.reload()
         return container, container.attrs["RestartCount"], since
-
-    def _fails_again(self, container: Container) -> bool:
-        try:
-            restarted = container.status == "running" and container.attrs["RestartCount"] > 0
-            return restarted and not answers(container, self.target.probe)
-        except APIError:
-            return True
 
     def _until_answered(
         self, container: Container, command: Sequence[str], pool: ThreadPoolExecutor

@@ -23,10 +23,8 @@ SERVICES = ("vllm-server", "postgres", "chatbot")
 
 _STOPPED_CODES = (0, 143)
 _EVENTS_SECONDS = 3600
-# How often a chat application may say in a row that it is not ready, and seconds between: a busy
-# model server answers late.
-_MISSES = 2
-_MISS_SECONDS = 2.0
+# Seconds until a chat application that is not ready is asked again: a busy model server is late.
+_AGAIN_SECONDS = 2.0
 _CURL = ("curl", "-sS", "--max-time", "30", "--fail-with-body")
 
 
@@ -266,12 +264,13 @@ def chat_problem(container: Container) -> Diagnosis | None:
     environment = dict(entry.split("=", 1) for entry in container.attrs["Config"]["Env"] or ())
     host, _, port = environment.get("ARCHI_LISTEN", "0.0.0.0:7861").rpartition(":")
     host = "127.0.0.1" if host == "0.0.0.0" else host  # noqa: S104 - no address is bound here
-    for miss in range(_MISSES):
-        if miss:
-            time.sleep(_MISS_SECONDS)  # between two tries, not for a condition
-        code, said = _ask(container, f"http://{host}:{port}/readyz")
-        if code == 0:
-            return None
+    url = f"http://{host}:{port}/readyz"
+    code, said = _ask(container, url)
+    if code != 0:
+        time.sleep(_AGAIN_SECONDS)  # between two tries, not for a condition
+        code, said = _ask(container, url)
+    if code == 0:
+        return None
     try:
         parts = json.loads(said)["parts"]
         reasons = [str(part["reason"]) for part in parts.values() if not part["ready"]]

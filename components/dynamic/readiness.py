@@ -18,14 +18,14 @@ class ReadinessProvider(Provider):
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
         """Whether the service answers right now; a dead one makes the next ``up`` wait again."""
-        from docker.errors import APIError, NotFound
+        from docker.errors import NotFound
 
         from archi.docker_engine import connect
         from archi.readiness import answers
 
         try:
             ready = answers(connect().containers.get(props["container"]), props["probe"])
-        except (NotFound, APIError):
+        except NotFound:
             ready = False
         return ReadResult(id_, done(props)) if ready else undone(id_, props)
 

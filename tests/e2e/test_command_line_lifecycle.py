@@ -104,10 +104,12 @@ def test_a_delete_that_was_killed_is_finished_by_the_next(
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    container.wait(condition="removed", timeout=120)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    user.remove()
+    try:
+        container.wait(condition="removed", timeout=120)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    finally:
+        user.remove()
     assert made.exists()
     archi(checkout, "delete", "-n", MADE, "--rmv", "--yes")
     assert not any(things(client, MADE).values())
@@ -131,9 +133,11 @@ def test_a_delete_that_is_broken_off_says_so_and_is_finished_by_the_next(
         text=True,
     ) as process:
         assert process.stdout is not None
-        next(line for line in process.stdout if "Pulumi looks at" in line)
-        process.send_signal(signal.SIGINT)
-        guest.remove(force=True)
+        try:
+            next(line for line in process.stdout if "Pulumi looks at" in line)
+            process.send_signal(signal.SIGINT)
+        finally:
+            guest.remove(force=True)
         rest = process.stdout.read()
         assert process.wait(timeout=120) == ExitCode.INTERRUPTED, rest
     assert "Broken off." in rest

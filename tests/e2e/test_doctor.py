@@ -89,10 +89,9 @@ def test_the_disk_of_a_docker_host_elsewhere_is_seen_from_inside_a_container(
     chat = client.api.inspect_container(examined.ids()["chatbot"])
     engine = LiveEngine(client, client.version(), client.info(), 0)
     elsewhere = Subject(STACK, examined.checkout.path, "ssh://gpu1", engine, containers=(chat,))
+    local = replace(elsewhere, host="unix:///var/run/docker.sock")
     # Before and after: other tests write to the same disk.
-    [before] = disks(replace(elsewhere, host="unix:///var/run/docker.sock"))
-    [there] = disks(elsewhere)
-    [after] = disks(replace(elsewhere, host="unix:///var/run/docker.sock"))
+    [before], [there], [after] = disks(local), disks(elsewhere), disks(local)
     assert [one.state for one in disks(replace(elsewhere, containers=()))] == ["skipped"]
 
     def gib(finding: Finding) -> float:

@@ -150,8 +150,7 @@ def test_a_stop_on_another_worker_frees_the_model_within_a_third_of_a_second(
         answer = other.messages(conversation)[-1]
         assert (answer["status"], answer["content"]) == ("stopped", "Hello")
         assert other.stop(message).json() == {"stopping": False}
-    # The machine's own pauses are not under test.
-    assert min(took) < 0.3, took
+    assert statistics.median(took) < 0.3, took
 
 
 def test_a_stop_on_another_worker_does_not_wait_for_the_database(
@@ -253,8 +252,7 @@ def test_with_all_places_taken_every_worker_refuses_and_still_answers_at_once(
 
     with ThreadPoolExecutor(4) as pool:
         took = list(pool.map(healthy, range(40)))
-    # The lower quartile: the machine's own pauses are not under test.
-    assert statistics.quantiles(took, n=4)[0] < 0.1, took
+    assert statistics.median(took) < 0.1, took
     for stream in streams:
         stop = Caller(application).stop(stream.next().data["answer"]["id"])
         assert stop.json() == {"stopping": True}
